@@ -1,0 +1,37 @@
+package io.troupe.model;
+
+import java.util.List;
+import java.util.Map;
+
+/**
+ * What a user asks of a pool, as one pool file says it.
+ *
+ * @param name lower-case letters, digits and dashes; unique in a framework
+ * @param command the shell command that starts one server process
+ * @param protocol how jobs reach the process
+ * @param files put into every worker's working directory
+ * @param resources what one worker takes
+ * @param size how many workers
+ * @param job the default policy of its jobs
+ * @param env added to the environment of every process
+ */
+public record PoolSpec(
+    String name,
+    String command,
+    WorkerProtocol protocol,
+    List<PoolFile> files,
+    Resources resources,
+    PoolSize size,
+    JobPolicy job,
+    Map<String, String> env) {
+
+  public PoolSpec {
+    files = List.copyOf(files);
+    env = Map.copyOf(env);
+  }
+
+  /** The same pool with another size. */
+  public PoolSpec withSize(PoolSize newSize) {
+    return new PoolSpec(name, command, protocol, files, resources, newSize, job, env);
+  }
+}

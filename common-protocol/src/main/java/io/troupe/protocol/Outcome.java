@@ -1,0 +1,53 @@
+package io.troupe.protocol;
+
+import com.fasterxml.jackson.annotation.JsonFormat;
+import io.troupe.model.Cause;
+import io.troupe.model.ContentType;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * How an attempt ended. The array is shared, not copied: nobody may change it.
+ *
+ * @param job the job's id
+ * @param attempt number of the attempt
+ * @param kind how it ended
+ * @param type how the body is to be read
+ * @param body the result of {@link Kind#SUCCEEDED}; empty otherwise
+ * @param cause why it did not succeed; null when it did
+ * @param worker id of the worker it ran on; empty when it never reached one
+ * @param runMicros how long it ran, in microseconds; 0 when it never started
+ */
+@SuppressWarnings("ArrayRecordComponent") // millions of them: no copy, no wrapper
+@JsonFormat(shape = JsonFormat.Shape.ARRAY)
+public record Outcome(
+    String job,
+    int attempt,
+    Kind kind,
+    ContentType type,
+    byte[] body,
+    @Nullable Cause cause,
+    String worker,
+    long runMicros) {
+
+  /** The ways an attempt ends. */
+  public enum Kind {
+    /** The function returned. */
+    SUCCEEDED,
+    /** The function raised, or there is no such function: another try would do the same. */
+    FAILED,
+    /**
+     * It started and its process died, was killed or ran out of time: counts against the job's
+     * attempts.
+     */
+    LOST,
+    /** It never started: does not count. */
+    NOT_STARTED,
+    /** It was cancelled on the scheduler's word. */
+    CANCELLED
+  }
+
+  /** The fence of this attempt. */
+  public AttemptRef ref() {
+    return new AttemptRef(job, attempt);
+  }
+}

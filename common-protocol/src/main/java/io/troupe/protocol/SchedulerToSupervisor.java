@@ -1,0 +1,39 @@
+package io.troupe.protocol;
+
+import akka.actor.typed.ActorRef;
+import java.time.Duration;
+import java.util.List;
+
+/** What the scheduler node, and the queue of the supervisor's pool on it, tell a supervisor. */
+public sealed interface SchedulerToSupervisor extends WireMessage {
+
+  /**
+   * Welcome.
+   *
+   * @param queue where to pull jobs
+   * @param lease how long an attempt stays with the supervisor unless renewed
+   */
+  record Registered(ActorRef<SupervisorToQueue> queue, Duration lease)
+      implements SchedulerToSupervisor {}
+
+  /** Not welcome, for this reason; the supervisor may ask again later. */
+  record Refused(String reason) implements SchedulerToSupervisor {}
+
+  /** The speaker is not known here (any more): register again. */
+  record RegisterAgain() implements SchedulerToSupervisor {}
+
+  /**
+   * Jobs to run, perhaps none, and thanks for outcomes.
+   *
+   * @param assignments to run
+   * @param settledUpTo every {@link SupervisorToQueue.Settle} up to this sequence number has been
+   *     taken and need not be kept
+   */
+  record Assign(List<Assignment> assignments, long settledUpTo) implements SchedulerToSupervisor {}
+
+  /**
+   * Attempts that are no longer wanted: not yet started ones are dropped, running ones are ended.
+   * Each is answered by an outcome that is ignored if the attempt is not current.
+   */
+  record Cancel(List<AttemptRef> attempts) implements SchedulerToSupervisor {}
+}

@@ -1,0 +1,48 @@
+package io.troupe.protocol;
+
+import io.troupe.model.PoolFile;
+import io.troupe.model.WorkerProtocol;
+import java.time.Duration;
+import java.util.List;
+import java.util.Map;
+
+/**
+ * The content of TaskInfo.data: all that an executor needs to run one worker. Written as JSON by
+ * {@link io.troupe.protocol.codec.TaskDataCodec}. It is checkpointed on the agent's disk, so no
+ * secret may stand in it.
+ *
+ * @param version {@link WireMessage#VERSION} of the scheduler that wrote it
+ * @param cluster where to join
+ * @param pool the pool's name
+ * @param worker what to run
+ */
+public record TaskData(int version, ClusterInfo cluster, String pool, Worker worker) {
+
+  /**
+   * One worker.
+   *
+   * @param command the shell command that starts its process
+   * @param protocol how jobs reach the process
+   * @param files what the fetcher has put under {@code files/} of the sandbox, to be verified
+   * @param env added to the environment of the process
+   * @param ports of the offer, for the process; PORT is the first, PORT0, PORT1 … all of them
+   * @param memMb how much memory the process may take, in MiB
+   * @param cpus its share of processors
+   * @param startTimeout how long the process may take to be ready
+   */
+  public record Worker(
+      String command,
+      WorkerProtocol protocol,
+      List<PoolFile> files,
+      Map<String, String> env,
+      List<Integer> ports,
+      double memMb,
+      double cpus,
+      Duration startTimeout) {
+    public Worker {
+      files = List.copyOf(files);
+      env = Map.copyOf(env);
+      ports = List.copyOf(ports);
+    }
+  }
+}

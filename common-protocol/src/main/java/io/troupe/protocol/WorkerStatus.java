@@ -1,0 +1,40 @@
+package io.troupe.protocol;
+
+import io.troupe.model.Cause;
+import io.troupe.model.WorkerState;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * A worker as its supervisor sees it.
+ *
+ * @param id the worker's id
+ * @param taskId the Mesos task it is
+ * @param state what it does
+ * @param restarts how often its process was started again
+ * @param job the job it runs; null when it runs none
+ * @param jobs how many jobs it has finished
+ * @param cause why its process last ended; null when it never did
+ * @param process its process; null while there is none
+ */
+public record WorkerStatus(
+    String id,
+    String taskId,
+    WorkerState state,
+    int restarts,
+    @Nullable String job,
+    long jobs,
+    @Nullable Cause cause,
+    @Nullable ProcessStatus process) {
+
+  /**
+   * A Python server process.
+   *
+   * @param pid its process id
+   * @param rss its resident memory in bytes
+   * @param cpuPercent of one processor since the last sample
+   * @param startedAt milliseconds since 1970
+   * @param command as it was started
+   */
+  public record ProcessStatus(
+      long pid, long rss, double cpuPercent, long startedAt, String command) {}
+}

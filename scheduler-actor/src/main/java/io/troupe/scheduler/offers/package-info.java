@@ -1,0 +1,5 @@
+/** Pure matching of offers to wanted workers. */
+@NullMarked
+package io.troupe.scheduler.offers;
+
+import org.jspecify.annotations.NullMarked;

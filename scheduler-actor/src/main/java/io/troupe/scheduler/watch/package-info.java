@@ -1,0 +1,5 @@
+/** Facts in, actor tree out: the management routes and the web page. */
+@NullMarked
+package io.troupe.scheduler.watch;
+
+import org.jspecify.annotations.NullMarked;
