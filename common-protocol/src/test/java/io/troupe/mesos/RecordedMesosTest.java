@@ -1,6 +1,7 @@
 package io.troupe.mesos;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.junit.jupiter.api.Assertions.assertThrows;
 
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
@@ -8,6 +9,7 @@ import com.google.protobuf.Message;
 import io.troupe.mesos.WireFormat.UnreadableBodyException;
 import java.io.IOException;
 import java.io.InputStream;
+import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.stream.Stream;
@@ -90,12 +92,9 @@ class RecordedMesosTest {
   void a_body_that_cannot_be_read_is_refused_in_the_words_of_mesos(
       WireFormat format, String body, String beginning) {
     assertThat(
-            org.junit.jupiter.api.Assertions.assertThrows(
+            assertThrows(
                 UnreadableBodyException.class,
-                () ->
-                    format.read(
-                        body.getBytes(java.nio.charset.StandardCharsets.UTF_8),
-                        Event.newBuilder())))
+                () -> format.read(body.getBytes(StandardCharsets.UTF_8), Event.newBuilder())))
         .hasMessageStartingWith(beginning);
   }
 
@@ -106,11 +105,11 @@ class RecordedMesosTest {
   }
 
   /**
-   * A master newer than the v1 protocol of the Java library tells of capabilities that it cannot
-   * name.
+   * The recorded master names a capability that the v1 protocol of the Java library has no name
+   * for.
    */
-  private static JsonNode withoutUnknowns(JsonNode body) {
-    return body;
+  private static JsonNode withoutUnknowns(JsonNode body) throws IOException {
+    return JSON.readTree(body.toString().replace("{\"type\":\"QUOTA_V2\"}", "{}"));
   }
 
   private static List<JsonNode> eventsOf(String transcript) throws IOException {
