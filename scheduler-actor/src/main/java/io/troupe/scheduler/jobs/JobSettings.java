@@ -1,0 +1,52 @@
+package io.troupe.scheduler.jobs;
+
+import com.typesafe.config.Config;
+import com.typesafe.config.ConfigException;
+import java.time.Duration;
+
+/**
+ * {@code troupe.jobs} of reference.conf.
+ *
+ * @param limits how much a queue keeps
+ * @param lease how long an attempt stays with a supervisor that does not renew it
+ * @param batchJobs how many jobs one message to a supervisor carries at most
+ * @param batchBytes how many bytes of payload it carries at most, unless a single job is larger
+ * @param payloadBytes how large one payload may be
+ */
+public record JobSettings(
+    QueueState.Limits limits, Duration lease, int batchJobs, long batchBytes, long payloadBytes) {
+
+  public JobSettings {
+    positive("max-queued", limits.jobs());
+    positive("max-queued-bytes", limits.bytes());
+    positive("remember", limits.endedJobs());
+    positive("remember-bytes", limits.endedBytes());
+    positive("remember-for", limits.endedFor().toMillis());
+    positive("lease", lease.toMillis());
+    positive("batch", batchJobs);
+    positive("batch-bytes", batchBytes);
+    positive("max-payload", payloadBytes);
+  }
+
+  /** Reads them from the whole configuration. */
+  public static JobSettings from(Config root) {
+    Config jobs = root.getConfig("troupe.jobs");
+    return new JobSettings(
+        new QueueState.Limits(
+            jobs.getInt("max-queued"),
+            jobs.getBytes("max-queued-bytes"),
+            jobs.getInt("remember"),
+            jobs.getBytes("remember-bytes"),
+            jobs.getDuration("remember-for")),
+        jobs.getDuration("lease"),
+        jobs.getInt("batch"),
+        jobs.getBytes("batch-bytes"),
+        jobs.getBytes("max-payload"));
+  }
+
+  private static void positive(String key, long value) {
+    if (value <= 0) {
+      throw new ConfigException.BadValue("troupe.jobs." + key, "must be positive: " + value);
+    }
+  }
+}
