@@ -1,5 +1,6 @@
 package io.troupe.model;
 
+import java.time.Duration;
 import java.util.List;
 import java.util.Map;
 
@@ -14,6 +15,7 @@ import java.util.Map;
  * @param size how many workers
  * @param job the default policy of its jobs
  * @param env added to the environment of every process
+ * @param startTimeout how long a process may take to be ready
  */
 public record PoolSpec(
     String name,
@@ -23,15 +25,35 @@ public record PoolSpec(
     Resources resources,
     PoolSize size,
     JobPolicy job,
-    Map<String, String> env) {
+    Map<String, String> env,
+    Duration startTimeout) {
+
+  /** What holds where a pool file does not say. */
+  public static final Duration DEFAULT_START_TIMEOUT = Duration.ofSeconds(60);
 
   public PoolSpec {
     files = List.copyOf(files);
     env = Map.copyOf(env);
+    if (startTimeout.isNegative() || startTimeout.isZero()) {
+      throw new IllegalArgumentException("start-timeout must be positive: " + startTimeout);
+    }
+  }
+
+  /** A pool with the default start timeout. */
+  public PoolSpec(
+      String name,
+      String command,
+      WorkerProtocol protocol,
+      List<PoolFile> files,
+      Resources resources,
+      PoolSize size,
+      JobPolicy job,
+      Map<String, String> env) {
+    this(name, command, protocol, files, resources, size, job, env, DEFAULT_START_TIMEOUT);
   }
 
   /** The same pool with another size. */
   public PoolSpec withSize(PoolSize newSize) {
-    return new PoolSpec(name, command, protocol, files, resources, newSize, job, env);
+    return new PoolSpec(name, command, protocol, files, resources, newSize, job, env, startTimeout);
   }
 }

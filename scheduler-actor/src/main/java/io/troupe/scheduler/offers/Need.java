@@ -1,0 +1,37 @@
+package io.troupe.scheduler.offers;
+
+import java.util.Map;
+import java.util.Set;
+
+/**
+ * What one pool wants now.
+ *
+ * @param executorId the executor its workers run in
+ * @param worker what one worker takes
+ * @param executor what the executor itself takes, once on each agent
+ * @param missing how many workers to place at most; {@link #ALL_THAT_FIT} for no limit
+ * @param onAgents how many workers of the pool each agent has, by agent id; absent is none
+ * @param executorOn agents on which the executor runs or has been launched already
+ */
+public record Need(
+    String pool,
+    String executorId,
+    Amount worker,
+    Amount executor,
+    int missing,
+    Map<String, Integer> onAgents,
+    Set<String> executorOn) {
+
+  /** No limit but what is offered. */
+  public static final int ALL_THAT_FIT = Integer.MAX_VALUE;
+
+  public Need {
+    onAgents = Map.copyOf(onAgents);
+    executorOn = Set.copyOf(executorOn);
+  }
+
+  /** Whether the pool takes whatever fits; such pools come after those that want a number. */
+  boolean greedy() {
+    return missing == ALL_THAT_FIT;
+  }
+}

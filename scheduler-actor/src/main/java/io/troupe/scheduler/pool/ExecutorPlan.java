@@ -1,0 +1,77 @@
+package io.troupe.scheduler.pool;
+
+import io.troupe.model.PoolFile;
+import io.troupe.model.PoolSpec;
+import io.troupe.scheduler.offers.Amount;
+import java.nio.charset.StandardCharsets;
+import java.security.MessageDigest;
+import java.security.NoSuchAlgorithmException;
+import java.time.Duration;
+import java.util.HexFormat;
+import java.util.List;
+import java.util.TreeMap;
+
+/**
+ * The executor of one pool, as long as the pool's content stays as it is. Another content has
+ * another id, so that executors of both can run on one agent while the one replaces the other.
+ *
+ * @param id {@code <pool>-<12 hexadecimal digits of the hash of the content>}
+ * @param command the shell command that starts it
+ * @param bundle to be fetched and unpacked; empty where Troupe is installed on the agents
+ * @param files to be fetched
+ * @param shutdownGrace how long it may take to end its workers when told to end
+ */
+public record ExecutorPlan(
+    String id,
+    String pool,
+    String command,
+    List<Fetched> bundle,
+    List<PoolFile> files,
+    Amount amount,
+    Duration shutdownGrace) {
+
+  public ExecutorPlan {
+    bundle = List.copyOf(bundle);
+    files = List.copyOf(files);
+  }
+
+  /** A file by its content, and the name it gets in the sandbox. */
+  public record Fetched(String sha256, String outputFile) {}
+
+  /** The plan for a pool. Size and job policy of the pool make no difference to it. */
+  public static ExecutorPlan of(PoolSpec spec, ExecutorSettings settings) {
+    List<Fetched> bundle =
+        settings.bundle().isEmpty()
+            ? List.of()
+            : List.of(new Fetched(settings.bundle(), "troupe.tar.gz"));
+    String content =
+        String.join(
+            "\n",
+            settings.command(),
+            settings.bundle(),
+            settings.amount().toString(),
+            settings.shutdownGrace().toString(),
+            spec.command(),
+            spec.protocol().name(),
+            spec.files().toString(),
+            spec.resources().toString(),
+            new TreeMap<>(spec.env()).toString());
+    return new ExecutorPlan(
+        spec.name() + "-" + sha256(content).substring(0, 12),
+        spec.name(),
+        settings.command(),
+        bundle,
+        spec.files(),
+        settings.amount(),
+        settings.shutdownGrace());
+  }
+
+  private static String sha256(String text) {
+    try {
+      MessageDigest digest = MessageDigest.getInstance("SHA-256");
+      return HexFormat.of().formatHex(digest.digest(text.getBytes(StandardCharsets.UTF_8)));
+    } catch (NoSuchAlgorithmException e) {
+      throw new IllegalStateException("every Java has SHA-256", e);
+    }
+  }
+}

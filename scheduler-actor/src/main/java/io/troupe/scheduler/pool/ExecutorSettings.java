@@ -1,0 +1,60 @@
+package io.troupe.scheduler.pool;
+
+import com.typesafe.config.Config;
+import com.typesafe.config.ConfigException;
+import io.troupe.model.Resources;
+import io.troupe.scheduler.offers.Amount;
+import java.time.Duration;
+
+/**
+ * {@code troupe.executor} of reference.conf.
+ *
+ * @param command the shell command that starts an executor
+ * @param bundle SHA-256 of the bundle that executors fetch; empty when Troupe is installed at home
+ * @param amount what an executor takes besides its workers
+ * @param shutdownGrace how long it may take to end
+ */
+public record ExecutorSettings(
+    String command, String bundle, Amount amount, Duration shutdownGrace) {
+
+  /** Reads the section. */
+  public static ExecutorSettings from(Config root) {
+    Config executor = root.getConfig("troupe.executor");
+    String home = executor.getString("home");
+    String bundle = executor.getString("bundle");
+    double cpus = executor.getDouble("cpus");
+    long mem = executor.getMemorySize("mem").toBytes();
+    if (cpus <= 0) {
+      throw new ConfigException.BadValue("troupe.executor.cpus", "must be positive");
+    }
+    if (mem < 32L << 20) {
+      throw new ConfigException.BadValue("troupe.executor.mem", "must be at least 32 MiB");
+    }
+    return new ExecutorSettings(
+        command(
+            home,
+            executor.getString("java"),
+            executor.getString("java-options"),
+            executor.getString("python")),
+        home.isEmpty() ? bundle : "",
+        Amount.of(new Resources(cpus, mem / 1048576.0, 0)),
+        executor.getDuration("shutdown-grace"));
+  }
+
+  private static String command(String home, String java, String options, String python) {
+    String homeInShell = home.isEmpty() ? "\"$PWD\"" : quoted(home);
+    return "TROUPE_HOME="
+        + homeInShell
+        + " TROUPE_PYTHON="
+        + quoted(python)
+        + " && export TROUPE_HOME TROUPE_PYTHON && exec "
+        + quoted(java)
+        + " "
+        + options
+        + " -cp \"$TROUPE_HOME/lib/*\" io.troupe.executor.Main";
+  }
+
+  private static String quoted(String word) {
+    return "'" + word.replace("'", "'\\''") + "'";
+  }
+}
