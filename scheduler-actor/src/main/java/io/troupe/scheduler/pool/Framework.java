@@ -708,7 +708,6 @@ final class Framework {
               lastMissing.clear();
               frameworkId = Optional.empty();
               state = FrameworkState.REMOVED;
-              effects.add(new Effect.Call(new MasterCall.Leave()));
               effects.add(frameworkChanged());
               replyTo.accept(new Done());
               return effects;

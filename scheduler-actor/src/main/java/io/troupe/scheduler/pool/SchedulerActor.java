@@ -1,10 +1,22 @@
 package io.troupe.scheduler.pool;
 
 import akka.actor.typed.ActorRef;
+import akka.actor.typed.Behavior;
+import akka.actor.typed.javadsl.ActorContext;
+import akka.actor.typed.javadsl.Behaviors;
 import io.troupe.model.PoolSize;
 import io.troupe.model.PoolSpec;
+import io.troupe.protocol.ClusterInfo;
+import java.time.Duration;
+import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Map;
+import java.util.Set;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.Executor;
+import java.util.function.Consumer;
+import java.util.function.LongSupplier;
+import org.jspecify.annotations.Nullable;
 
 /**
  * Makes what runs on Mesos equal to what the pools want: subscribes the framework, matches offers,
@@ -124,5 +136,198 @@ public final class SchedulerActor {
     }
   }
 
-  private SchedulerActor() {}
+  /** Something came from the master, or from the connection to it. */
+  public record FromMaster(MasterEvent event) implements Command {}
+
+  private record Written(Effect.Save save, @Nullable Throwable failure) implements Command {}
+
+  private enum Tick implements Command {
+    NOW
+  }
+
+  private record ListenerEnded(ActorRef<PoolFact> listener) implements Command {}
+
+  private static final Duration TICK = Duration.ofMillis(250);
+
+  private final Framework framework;
+  private final Master master;
+  private final Store store;
+  private final Executor writer;
+  private final Consumer<String> downing;
+  private final LongSupplier clock;
+  private final ActorContext<Command> context;
+  private final Set<ActorRef<PoolFact>> listeners = new LinkedHashSet<>();
+
+  /**
+   * The scheduler of one framework.
+   *
+   * @param saved what the store holds
+   * @param settings what executors are like, and the rules by which pools are kept
+   * @param master gets the calls; its events are to come back as {@link FromMaster}
+   * @param writer runs the store's calls, one at a time and in order
+   * @param downing takes the cluster node of this address out at once
+   * @param clock milliseconds since 1970
+   */
+  public static Behavior<Command> create(
+      Store.Saved saved,
+      Settings settings,
+      Master master,
+      Store store,
+      Executor writer,
+      Consumer<String> downing,
+      LongSupplier clock) {
+    return Behaviors.setup(
+        context ->
+            Behaviors.withTimers(
+                timers -> {
+                  timers.startTimerWithFixedDelay(Tick.NOW, TICK);
+                  Framework framework =
+                      new Framework(
+                          saved,
+                          settings.executor(),
+                          settings.policy(),
+                          settings.cluster(),
+                          settings.filesUrl());
+                  return new SchedulerActor(
+                          framework, master, store, writer, downing, clock, context)
+                      .working();
+                }));
+  }
+
+  /**
+   * What the scheduler is told once.
+   *
+   * @param cluster where executors are to join
+   * @param filesUrl where executors fetch files from, such as {@code http://127.0.0.1:7070}
+   */
+  public record Settings(
+      ExecutorSettings executor, PoolPolicy policy, ClusterInfo cluster, String filesUrl) {}
+
+  private SchedulerActor(
+      Framework framework,
+      Master master,
+      Store store,
+      Executor writer,
+      Consumer<String> downing,
+      LongSupplier clock,
+      ActorContext<Command> context) {
+    this.framework = framework;
+    this.master = master;
+    this.store = store;
+    this.writer = writer;
+    this.downing = downing;
+    this.clock = clock;
+    this.context = context;
+  }
+
+  private Behavior<Command> working() {
+    return Behaviors.receive(Command.class)
+        .onMessage(FromMaster.class, m -> apply(onMaster(m.event())))
+        .onMessage(Written.class, this::onWritten)
+        .onMessage(Tick.class, tick -> apply(framework.tick(now())))
+        .onMessage(ApplyPool.class, m -> apply(framework.apply(now(), m.spec(), m.replyTo()::tell)))
+        .onMessage(
+            ScalePool.class,
+            m -> apply(framework.scale(now(), m.pool(), m.size(), m.replyTo()::tell)))
+        .onMessage(DrainPool.class, m -> apply(framework.drain(now(), m.pool(), m.replyTo()::tell)))
+        .onMessage(
+            DeletePool.class, m -> apply(framework.delete(now(), m.pool(), m.replyTo()::tell)))
+        .onMessage(ListPools.class, m -> tell(m.replyTo(), framework.pools(now())))
+        .onMessage(ListAgents.class, m -> tell(m.replyTo(), framework.agents()))
+        .onMessage(Explain.class, m -> tell(m.replyTo(), framework.explain(now(), m.pool())))
+        .onMessage(Teardown.class, m -> apply(framework.teardown(m.replyTo()::tell)))
+        .onMessage(Subscribe.class, this::onSubscribe)
+        .onMessage(ListenerEnded.class, this::onListenerEnded)
+        .onMessage(
+            PoolLoad.class, m -> apply(framework.loaded(now(), m.pool(), m.queued() + m.running())))
+        .onMessage(SupervisorUp.class, this::onSupervisorUp)
+        .onMessage(SupervisorDown.class, this::onSupervisorDown)
+        .build();
+  }
+
+  private List<Effect> onMaster(MasterEvent event) {
+    if (event instanceof MasterEvent.Connected) {
+      return framework.connected(now());
+    } else if (event instanceof MasterEvent.Disconnected) {
+      return framework.disconnected();
+    } else if (event instanceof MasterEvent.Subscribed subscribed) {
+      return framework.subscribed(now(), subscribed.frameworkId(), subscribed.master());
+    } else if (event instanceof MasterEvent.Offered offered) {
+      return framework.offered(now(), offered.offers());
+    } else if (event instanceof MasterEvent.Rescinded rescinded) {
+      return framework.rescinded(rescinded.offerId());
+    } else if (event instanceof MasterEvent.Updated updated) {
+      return framework.updated(now(), updated.update());
+    } else if (event instanceof MasterEvent.ExecutorExited exited) {
+      return framework.executorExited(
+          now(), exited.agentId(), exited.executorId(), exited.status());
+    } else if (event instanceof MasterEvent.AgentRemoved removed) {
+      return framework.agentRemoved(now(), removed.agentId());
+    } else if (event instanceof MasterEvent.Failed failed) {
+      return framework.failed(failed.message());
+    }
+    throw new IllegalStateException("not handled: " + event);
+  }
+
+  private Behavior<Command> onSubscribe(Subscribe subscribe) {
+    if (listeners.add(subscribe.listener())) {
+      context.watchWith(subscribe.listener(), new ListenerEnded(subscribe.listener()));
+    }
+    framework.facts().forEach(subscribe.listener()::tell);
+    return Behaviors.same();
+  }
+
+  private Behavior<Command> onListenerEnded(ListenerEnded ended) {
+    listeners.remove(ended.listener());
+    return Behaviors.same();
+  }
+
+  private Behavior<Command> onSupervisorUp(SupervisorUp up) {
+    framework.supervisorUp(up.supervisor(), up.address());
+    return Behaviors.same();
+  }
+
+  private Behavior<Command> onSupervisorDown(SupervisorDown down) {
+    framework.supervisorDown(down.supervisor());
+    return Behaviors.same();
+  }
+
+  private Behavior<Command> onWritten(Written written) {
+    if (written.failure() == null) {
+      return apply(written.save().then().get());
+    }
+    context.getLog().error("The store did not take a change: {}", written.failure().getMessage());
+    return apply(written.save().otherwise().get());
+  }
+
+  private Behavior<Command> apply(List<Effect> effects) {
+    effects.forEach(this::apply);
+    return Behaviors.same();
+  }
+
+  private void apply(Effect effect) {
+    if (effect instanceof Effect.Call call) {
+      master.call(call.call());
+    } else if (effect instanceof Effect.Tell tell) {
+      context.getLog().debug("{}", tell.fact());
+      listeners.forEach(listener -> listener.tell(tell.fact()));
+    } else if (effect instanceof Effect.Save save) {
+      context.pipeToSelf(
+          CompletableFuture.runAsync(() -> store.write(save.changes()), writer),
+          (done, failure) -> new Written(save, failure));
+    } else if (effect instanceof Effect.Down down) {
+      downing.accept(down.address());
+    } else if (effect instanceof Effect.Warn warn) {
+      context.getLog().warn("{}", warn.message());
+    }
+  }
+
+  private static <T> Behavior<Command> tell(ActorRef<T> replyTo, T answer) {
+    replyTo.tell(answer);
+    return Behaviors.same();
+  }
+
+  private long now() {
+    return clock.getAsLong();
+  }
 }

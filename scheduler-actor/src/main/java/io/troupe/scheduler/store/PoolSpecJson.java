@@ -1,0 +1,95 @@
+package io.troupe.scheduler.store;
+
+import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.node.JsonNodeFactory;
+import com.fasterxml.jackson.databind.node.ObjectNode;
+import io.troupe.model.JobPolicy;
+import io.troupe.model.PoolFile;
+import io.troupe.model.PoolSize;
+import io.troupe.model.PoolSpec;
+import io.troupe.model.Resources;
+import io.troupe.model.WorkerProtocol;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
+
+/** A pool's spec as the store keeps it: plain JSON, so that later versions can read it. Pure. */
+final class PoolSpecJson {
+  private static final JsonNodeFactory NODES = JsonNodeFactory.instance;
+
+  private PoolSpecJson() {}
+
+  static JsonNode write(PoolSpec spec) {
+    ObjectNode json = NODES.objectNode();
+    json.put("name", spec.name());
+    json.put("command", spec.command());
+    json.put("protocol", spec.protocol().name());
+    for (PoolFile file : spec.files()) {
+      json.withArray("files").addObject().put("name", file.name()).put("sha256", file.sha256());
+    }
+    json.putObject("resources")
+        .put("cpus", spec.resources().cpus())
+        .put("memMb", spec.resources().memMb())
+        .put("ports", spec.resources().ports());
+    json.set("size", write(spec.size()));
+    json.putObject("job")
+        .put("timeoutMillis", spec.job().timeout().toMillis())
+        .put("attempts", spec.job().attempts())
+        .put("durability", spec.job().durability().name());
+    ObjectNode env = json.putObject("env");
+    spec.env().forEach(env::put);
+    json.put("startTimeoutMillis", spec.startTimeout().toMillis());
+    return json;
+  }
+
+  private static JsonNode write(PoolSize size) {
+    ObjectNode json = NODES.objectNode();
+    if (size instanceof PoolSize.Fixed fixed) {
+      return json.put("workers", fixed.workers());
+    }
+    if (size instanceof PoolSize.Range range) {
+      return json.put("min", range.min()).put("max", range.max());
+    }
+    return json.put("perAgent", true);
+  }
+
+  static PoolSpec read(JsonNode json) {
+    List<PoolFile> files = new ArrayList<>();
+    json.path("files")
+        .forEach(
+            file ->
+                files.add(new PoolFile(file.path("name").asText(), file.path("sha256").asText())));
+    Map<String, String> env = new HashMap<>();
+    json.path("env").fields().forEachRemaining(e -> env.put(e.getKey(), e.getValue().asText()));
+    JsonNode resources = json.path("resources");
+    JsonNode job = json.path("job");
+    return new PoolSpec(
+        json.path("name").asText(),
+        json.path("command").asText(),
+        WorkerProtocol.valueOf(json.path("protocol").asText()),
+        files,
+        new Resources(
+            resources.path("cpus").asDouble(),
+            resources.path("memMb").asDouble(),
+            resources.path("ports").asInt()),
+        size(json.path("size")),
+        new JobPolicy(
+            Duration.ofMillis(job.path("timeoutMillis").asLong()),
+            job.path("attempts").asInt(),
+            JobPolicy.Durability.valueOf(job.path("durability").asText())),
+        env,
+        Duration.ofMillis(json.path("startTimeoutMillis").asLong()));
+  }
+
+  private static PoolSize size(JsonNode json) {
+    if (json.has("workers")) {
+      return new PoolSize.Fixed(json.path("workers").asInt());
+    }
+    if (json.has("min")) {
+      return new PoolSize.Range(json.path("min").asInt(), json.path("max").asInt());
+    }
+    return new PoolSize.PerAgent();
+  }
+}
