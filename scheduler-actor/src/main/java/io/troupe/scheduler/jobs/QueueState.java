@@ -83,7 +83,10 @@ final class QueueState {
   private int running;
   private long sequences;
 
-  private final long[] ends = new long[JobState.values().length];
+  private long succeeded;
+  private long failed;
+  private long cancelled;
+  private long died;
   private final Map<Cause.Kind, Integer> causes = new EnumMap<>(Cause.Kind.class);
   private Map<Cause.Kind, Integer> causesSeen = Map.of();
   private long overtaken;
@@ -195,7 +198,7 @@ final class QueueState {
     }
     (job.state == JobState.DEAD ? dead : ended).remove(job);
     endedBytes -= job.bytes();
-    ends[job.state.ordinal()]--;
+    count(job.state, -1);
     job.state = JobState.QUEUED;
     job.started = 0;
     job.uncounted = 0;
@@ -345,10 +348,10 @@ final class QueueState {
     return new QueueCounts(
         ready.size(),
         running,
-        ends[JobState.SUCCEEDED.ordinal()],
-        ends[JobState.FAILED.ordinal()],
-        ends[JobState.CANCELLED.ordinal()],
-        ends[JobState.DEAD.ordinal()],
+        succeeded,
+        failed,
+        cancelled,
+        died,
         overtaken,
         lostAttempts,
         liveBytes,
@@ -494,10 +497,20 @@ final class QueueState {
     }
   }
 
+  private void count(JobState end, int more) {
+    switch (end) {
+      case SUCCEEDED -> succeeded += more;
+      case FAILED -> failed += more;
+      case CANCELLED -> cancelled += more;
+      case DEAD -> died += more;
+      case QUEUED, RUNNING -> throw new IllegalStateException(end + " is not an end");
+    }
+  }
+
   private void end(Job job, JobState state, long now) {
     job.state = state;
     job.endedAt = now;
-    ends[state.ordinal()]++;
+    count(state, 1);
     liveBytes -= job.payload.length;
     switch (state) {
       case SUCCEEDED -> job.payload = Job.NOTHING;

@@ -1,0 +1,47 @@
+package io.troupe.scheduler.api;
+
+import akka.actor.typed.ActorRef;
+import akka.actor.typed.ActorSystem;
+import akka.actor.typed.javadsl.AskPattern;
+import akka.http.javadsl.model.ContentTypes;
+import akka.http.javadsl.model.HttpEntities;
+import akka.http.javadsl.model.HttpResponse;
+import akka.http.javadsl.model.StatusCodes;
+import akka.http.javadsl.server.AllDirectives;
+import akka.http.javadsl.server.Route;
+import akka.japi.function.Function;
+import com.fasterxml.jackson.databind.JsonNode;
+import java.time.Duration;
+import java.util.concurrent.CompletionStage;
+
+/** What all groups of routes share: questions to actors and answers in JSON. */
+abstract class Asking extends AllDirectives {
+  /** How long an actor of this node may take to answer a question that needs no waiting. */
+  private static final Duration PATIENCE = Duration.ofSeconds(20);
+
+  private final ActorSystem<?> system;
+
+  Asking(ActorSystem<?> system) {
+    this.system = system;
+  }
+
+  final <Q, A> CompletionStage<A> ask(ActorRef<Q> actor, Function<ActorRef<A>, Q> question) {
+    return ask(actor, question, Duration.ZERO);
+  }
+
+  final <Q, A> CompletionStage<A> ask(
+      ActorRef<Q> actor, Function<ActorRef<A>, Q> question, Duration wait) {
+    return AskPattern.ask(actor, question, PATIENCE.plus(wait), system.scheduler());
+  }
+
+  static HttpResponse json(int status, JsonNode body) {
+    return HttpResponse.create()
+        .withStatus(StatusCodes.get(status))
+        .withEntity(HttpEntities.create(ContentTypes.APPLICATION_JSON, Json.bytes(body)));
+  }
+
+  /** Completes with the response; a stage that fails is the business of the exception handler. */
+  final Route answer(CompletionStage<HttpResponse> response) {
+    return completeWithFuture(response);
+  }
+}

@@ -1,0 +1,119 @@
+package io.troupe.scheduler.api;
+
+import akka.actor.typed.ActorSystem;
+import akka.http.javadsl.Http;
+import akka.http.javadsl.ServerBinding;
+import akka.http.javadsl.model.HttpResponse;
+import akka.http.javadsl.model.headers.RawHeader;
+import akka.http.javadsl.server.AllDirectives;
+import akka.http.javadsl.server.ExceptionHandler;
+import akka.http.javadsl.server.MethodRejection;
+import akka.http.javadsl.server.PathMatchers;
+import akka.http.javadsl.server.Rejection;
+import akka.http.javadsl.server.RejectionHandler;
+import akka.http.javadsl.server.Route;
+import akka.http.scaladsl.model.EntityStreamSizeException;
+import java.util.concurrent.CompletionException;
+import java.util.concurrent.CompletionStage;
+import java.util.concurrent.TimeoutException;
+import java.util.stream.Collectors;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/** The HTTP API of a scheduler node: all routes below /v1, and what is said when none fits. */
+public final class JobApi extends AllDirectives {
+  private static final Logger LOG = LoggerFactory.getLogger(JobApi.class);
+
+  private final ActorSystem<?> system;
+  private final ApiParts parts;
+  private final ApiSettings settings;
+
+  private JobApi(ActorSystem<?> system, ApiParts parts, ApiSettings settings) {
+    this.system = system;
+    this.parts = parts;
+    this.settings = settings;
+  }
+
+  /**
+   * Listens. The stage fails when the address cannot be had; what is bound is unbound with the
+   * system.
+   */
+  public static CompletionStage<ServerBinding> bind(
+      ActorSystem<?> system, ApiParts parts, ApiSettings settings) {
+    return Http.get(system)
+        .newServerAt(settings.host(), settings.port())
+        .bind(new JobApi(system, parts, settings).routes());
+  }
+
+  private Route routes() {
+    Route below =
+        concat(
+            new JobRoutes(system, parts, settings).routes(),
+            new PoolRoutes(system, parts).routes(),
+            new FileRoutes(system, parts.files()).routes(),
+            new NodeRoutes(system, parts).routes());
+    return withoutRequestTimeout(
+        () -> pathPrefix(PathMatchers.segment("v1"), () -> below).seal(rejections(), exceptions()));
+  }
+
+  private RejectionHandler rejections() {
+    return RejectionHandler.newBuilder()
+        .handleNotFound(
+            complete(
+                ApiError.of(
+                        404,
+                        "ROUTE_NOT_FOUND",
+                        "There is nothing at this path; the API is below /v1, such as /v1/pools")
+                    .toResponse()))
+        .handleAll(
+            MethodRejection.class,
+            methods -> {
+              String allowed =
+                  methods.stream()
+                      .map(rejection -> rejection.supported().name())
+                      .distinct()
+                      .collect(Collectors.joining(", "));
+              return complete(
+                  ApiError.of(405, "METHOD_NOT_ALLOWED", "Here only " + allowed + " can be used")
+                      .toResponse()
+                      .addHeader(RawHeader.create("Allow", allowed)));
+            })
+        .handle(
+            Rejection.class,
+            rejection ->
+                complete(
+                    ApiError.of(400, "INVALID_REQUEST", "Not understood: " + rejection)
+                        .toResponse()))
+        .build();
+  }
+
+  private ExceptionHandler exceptions() {
+    return ExceptionHandler.newBuilder().matchAny(this::refused).build();
+  }
+
+  private Route refused(Throwable thrown) {
+    return complete(response(thrown));
+  }
+
+  private HttpResponse response(Throwable thrown) {
+    Throwable cause = thrown;
+    while (cause instanceof CompletionException && cause.getCause() != null) {
+      cause = cause.getCause();
+    }
+    if (cause instanceof ApiException refusal) {
+      return refusal.error().toResponse();
+    }
+    if (cause instanceof EntityStreamSizeException) {
+      return JobRoutes.payloadTooLarge(parts.jobs().payloadBytes()).toResponse();
+    }
+    if (cause instanceof TimeoutException) {
+      return ApiError.of(
+              503, "NO_ANSWER", "The scheduler did not answer in time; its log may say why")
+          .toResponse();
+    }
+    LOG.error("A request could not be handled", cause);
+    return ApiError.of(
+            503, "INTERNAL", "The request could not be handled; the scheduler's log says why")
+        .toResponse();
+  }
+}

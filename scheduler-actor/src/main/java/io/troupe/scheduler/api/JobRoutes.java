@@ -1,0 +1,396 @@
+package io.troupe.scheduler.api;
+
+import akka.actor.typed.ActorRef;
+import akka.actor.typed.ActorSystem;
+import akka.http.javadsl.model.ContentType;
+import akka.http.javadsl.model.ContentTypes;
+import akka.http.javadsl.model.HttpEntities;
+import akka.http.javadsl.model.HttpEntity;
+import akka.http.javadsl.model.HttpRequest;
+import akka.http.javadsl.model.HttpResponse;
+import akka.http.javadsl.model.MediaTypes;
+import akka.http.javadsl.model.StatusCodes;
+import akka.http.javadsl.model.headers.Location;
+import akka.http.javadsl.model.headers.RawHeader;
+import akka.http.javadsl.server.PathMatchers;
+import akka.http.javadsl.server.Route;
+import akka.util.ByteString;
+import com.fasterxml.jackson.databind.node.ArrayNode;
+import com.fasterxml.jackson.databind.node.ObjectNode;
+import io.troupe.model.JobPolicy;
+import io.troupe.model.PoolSpec;
+import io.troupe.model.WorkerProtocol;
+import io.troupe.scheduler.jobs.JobQueue;
+import io.troupe.scheduler.jobs.JobState;
+import io.troupe.scheduler.jobs.JobView;
+import io.troupe.scheduler.jobs.NewJob;
+import io.troupe.scheduler.jobs.QueueEntry;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.Comparator;
+import java.util.List;
+import java.util.Locale;
+import java.util.Map;
+import java.util.Optional;
+import java.util.Set;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.CompletionStage;
+
+/** Jobs: one at a time, many in a stream, and what has become of them. */
+final class JobRoutes extends Asking {
+  private static final Duration LONGEST_TIMEOUT = Duration.ofDays(7);
+  private static final int MOST_ATTEMPTS = 1000;
+  private static final int PRIORITIES = 1000;
+  private static final int MOST_LISTED = 1000;
+  private static final int USUALLY_LISTED = 100;
+  private static final int LONGEST_NAME = 256;
+  private static final ContentType NDJSON =
+      ContentTypes.create(
+          MediaTypes.applicationWithFixedCharset(
+              "x-ndjson", akka.http.javadsl.model.HttpCharsets.UTF_8));
+
+  private final ActorSystem<?> system;
+  private final ApiParts parts;
+  private final ApiSettings settings;
+
+  JobRoutes(ActorSystem<?> system, ApiParts parts, ApiSettings settings) {
+    super(system);
+    this.system = system;
+    this.parts = parts;
+    this.settings = settings;
+  }
+
+  /** Below /v1. */
+  Route routes() {
+    return concat(
+        path(
+            PathMatchers.segment("pools")
+                .slash(PathMatchers.segment())
+                .slash(PathMatchers.segment("jobs")),
+            pool ->
+                post(
+                    () ->
+                        parameterMap(
+                            values ->
+                                extractRequest(request -> answer(submit(pool, values, request)))))),
+        path(
+            PathMatchers.segment("pools")
+                .slash(PathMatchers.segment())
+                .slash(PathMatchers.segment("map")),
+            pool ->
+                post(
+                    () ->
+                        parameterMap(
+                            values ->
+                                extractRequest(request -> complete(map(pool, values, request)))))),
+        path(
+            PathMatchers.segment("jobs"),
+            () -> get(() -> parameterMap(values -> answer(list(values))))),
+        path(
+            PathMatchers.segment("jobs").slash(PathMatchers.segment()),
+            id ->
+                concat(
+                    get(() -> noParameters(() -> answer(status(id)))),
+                    delete(() -> noParameters(() -> answer(cancel(id)))))),
+        path(
+            PathMatchers.segment("jobs")
+                .slash(PathMatchers.segment())
+                .slash(PathMatchers.segment("result")),
+            id -> get(() -> parameterMap(values -> answer(result(id, values))))),
+        path(
+            PathMatchers.segment("jobs")
+                .slash(PathMatchers.segment())
+                .slash(PathMatchers.segment("retry")),
+            id -> post(() -> noParameters(() -> answer(retry(id))))));
+  }
+
+  private Route noParameters(java.util.function.Supplier<Route> inner) {
+    return parameterMap(
+        values -> {
+          Parameters.of(values, Set.of());
+          return inner.get();
+        });
+  }
+
+  // ---- one job
+
+  private CompletionStage<HttpResponse> submit(
+      String pool, Map<String, String> values, HttpRequest request) {
+    Parameters parameters =
+        Parameters.of(values, Set.of("function", "wait", "id", "timeout", "attempts", "priority"));
+    QueueEntry entry = queueFor(pool);
+    String function = function(parameters);
+    NewJob.Terms terms = terms(parameters, entry.spec().job());
+    Duration wait = wait(parameters);
+    Optional<String> key = parameters.text("id").map(id -> bounded("id", id));
+    boolean bytes =
+        request.entity().getContentType().mediaType().equals(MediaTypes.APPLICATION_OCTET_STREAM);
+    return payload(request.entity(), bytes)
+        .thenCompose(
+            payload -> {
+              NewJob job =
+                  new NewJob(
+                      function,
+                      bytes ? io.troupe.model.ContentType.BYTES : io.troupe.model.ContentType.JSON,
+                      payload,
+                      terms,
+                      key.orElse(null),
+                      0);
+              return this.<JobQueue.Command, JobQueue.Answer>ask(
+                  entry.queue(), replyTo -> new JobQueue.Submit(job, wait, replyTo), wait);
+            })
+        .thenApply(answer -> wait.isZero() ? accepted(answer) : result(answer));
+  }
+
+  private CompletionStage<byte[]> payload(
+      akka.http.javadsl.model.RequestEntity entity, boolean bytes) {
+    long most = parts.jobs().payloadBytes();
+    return strict(entity, most)
+        .thenApply(
+            body -> {
+              byte[] payload = body.toArray();
+              if (payload.length > most) {
+                throw new ApiException(payloadTooLarge(most));
+              }
+              if (bytes) {
+                return payload;
+              }
+              if (payload.length == 0) {
+                return new byte[] {'n', 'u', 'l', 'l'};
+              }
+              Json.flaw(payload, 0, payload.length)
+                  .ifPresent(
+                      flaw -> {
+                        throw new ApiException(ApiError.of(400, "INVALID_JSON", flaw));
+                      });
+              return payload;
+            });
+  }
+
+  private CompletionStage<ByteString> strict(
+      akka.http.javadsl.model.RequestEntity entity, long most) {
+    if (entity instanceof HttpEntity.Strict strict) {
+      return CompletableFuture.completedFuture(strict.getData());
+    }
+    return entity
+        .withSizeLimit(most)
+        .toStrict(Duration.ofMinutes(5).toMillis(), system)
+        .thenApply(HttpEntity.Strict::getData);
+  }
+
+  static ApiError payloadTooLarge(long most) {
+    return ApiError.of(
+        413,
+        "PAYLOAD_TOO_LARGE",
+        "A payload may have at most " + most + " bytes (troupe.jobs.max-payload)");
+  }
+
+  private CompletionStage<HttpResponse> status(String id) {
+    return find(id, replyTo -> new JobQueue.Find(id, Duration.ZERO, replyTo), Duration.ZERO)
+        .thenApply(answer -> json(200, Json.job(job(answer))));
+  }
+
+  private CompletionStage<HttpResponse> cancel(String id) {
+    return find(id, replyTo -> new JobQueue.Cancel(id, replyTo), Duration.ZERO)
+        .thenApply(answer -> json(200, Json.job(job(answer))));
+  }
+
+  private CompletionStage<HttpResponse> retry(String id) {
+    return find(id, replyTo -> new JobQueue.Retry(id, replyTo), Duration.ZERO)
+        .thenApply(JobRoutes::accepted);
+  }
+
+  private CompletionStage<HttpResponse> result(String id, Map<String, String> values) {
+    Duration wait = wait(Parameters.of(values, Set.of("wait")));
+    return find(id, replyTo -> new JobQueue.Find(id, wait, replyTo), wait)
+        .thenApply(JobRoutes::result);
+  }
+
+  private CompletionStage<JobQueue.Answer> find(
+      String id,
+      akka.japi.function.Function<ActorRef<JobQueue.Answer>, JobQueue.Command> question,
+      Duration wait) {
+    QueueEntry entry =
+        parts.directory().ofJob(id).orElseThrow(() -> new ApiException(ApiError.jobNotFound(id)));
+    return ask(entry.queue(), question, wait);
+  }
+
+  private static JobView job(JobQueue.Answer answer) {
+    if (answer instanceof JobQueue.Accepted accepted) {
+      return accepted.job();
+    }
+    if (answer instanceof JobQueue.Ended ended) {
+      return ended.job();
+    }
+    throw new ApiException(refusal(answer));
+  }
+
+  private static ApiError refusal(JobQueue.Answer answer) {
+    if (answer instanceof JobQueue.Full full) {
+      return ApiError.of(429, "QUEUE_FULL", full.message()).after(full.retryAfter());
+    }
+    if (answer instanceof JobQueue.Unknown unknown) {
+      return ApiError.jobNotFound(unknown.id());
+    }
+    if (answer instanceof JobQueue.Refused refused) {
+      return ApiError.of(409, "WRONG_STATE", refused.message());
+    }
+    throw new IllegalStateException("No refusal: " + answer);
+  }
+
+  private static HttpResponse accepted(JobQueue.Answer answer) {
+    JobView job = job(answer);
+    ObjectNode body = Json.object();
+    body.put("id", job.id());
+    body.put("state", job.state().name());
+    return json(202, body).addHeader(Location.create("/v1/jobs/" + job.id()));
+  }
+
+  /** The result of a job that has succeeded, the error of one that has not, or 202. */
+  private static HttpResponse result(JobQueue.Answer answer) {
+    if (!(answer instanceof JobQueue.Ended ended)) {
+      return accepted(answer);
+    }
+    if (ended.job().state() != JobState.SUCCEEDED) {
+      ApiError error = ResultLines.jobError(ended.job().state(), ended.job().cause());
+      error.details().set("job", Json.job(ended.job()));
+      return error.toResponse();
+    }
+    ContentType type =
+        switch (ended.type()) {
+          case JSON -> ContentTypes.APPLICATION_JSON;
+          case BYTES -> ContentTypes.APPLICATION_OCTET_STREAM;
+        };
+    return HttpResponse.create()
+        .addHeader(RawHeader.create("Troupe-Job", ended.job().id()))
+        .withEntity(HttpEntities.create(type, ByteString.fromArrayUnsafe(ended.body())));
+  }
+
+  // ---- many jobs
+
+  private HttpResponse map(String pool, Map<String, String> values, HttpRequest request) {
+    Parameters parameters =
+        Parameters.of(values, Set.of("function", "timeout", "attempts", "priority"));
+    QueueEntry entry = queueFor(pool);
+    MapStage.Order order =
+        new MapStage.Order(
+            entry.queue(),
+            pool,
+            function(parameters),
+            terms(parameters, entry.spec().job()),
+            (int) parts.jobs().payloadBytes(),
+            settings.mapJobs(),
+            settings.mapBytes());
+    return HttpResponse.create()
+        .withStatus(StatusCodes.OK)
+        .withEntity(
+            HttpEntities.create(
+                NDJSON,
+                request
+                    .entity()
+                    .withoutSizeLimit()
+                    .getDataBytes()
+                    .via(new MapStage(order))
+                    .mapMaterializedValue(ignored -> akka.NotUsed.getInstance())));
+  }
+
+  // ---- lists
+
+  private CompletionStage<HttpResponse> list(Map<String, String> values) {
+    Parameters parameters = Parameters.of(values, Set.of("pool", "state", "limit"));
+    int limit = parameters.integer("limit", 1, MOST_LISTED, USUALLY_LISTED);
+    Optional<JobState> state = parameters.text("state").map(JobRoutes::state);
+    Optional<String> pool = parameters.text("pool");
+    List<QueueEntry> entries =
+        pool.isPresent() ? List.of(entry(pool.get())) : List.copyOf(parts.directory().all());
+    CompletionStage<List<JobView>> all = CompletableFuture.completedFuture(List.of());
+    for (QueueEntry entry : entries) {
+      CompletionStage<List<JobView>> some =
+          ask(entry.queue(), replyTo -> new JobQueue.ListJobs(state, limit, replyTo));
+      all =
+          all.thenCombine(
+              some,
+              (before, more) -> {
+                List<JobView> both = new ArrayList<>(before);
+                both.addAll(more);
+                return both;
+              });
+    }
+    return all.thenApply(
+        jobs -> {
+          ArrayNode array = Json.array();
+          jobs.stream()
+              .sorted(
+                  Comparator.comparingLong(JobView::submittedAt)
+                      .thenComparing(JobView::id)
+                      .reversed())
+              .limit(limit)
+              .forEach(job -> array.add(Json.job(job)));
+          return json(200, array);
+        });
+  }
+
+  private static JobState state(String text) {
+    try {
+      return JobState.valueOf(text.toUpperCase(Locale.ROOT));
+    } catch (IllegalArgumentException e) {
+      throw new ApiException(
+          ApiError.badParameter(
+              "state",
+              ApiError.quoted(text) + " is none of " + Arrays.toString(JobState.values())));
+    }
+  }
+
+  // ---- parameters
+
+  private QueueEntry entry(String pool) {
+    return parts
+        .directory()
+        .ofPool(pool)
+        .orElseThrow(() -> new ApiException(ApiError.poolNotFound(pool)));
+  }
+
+  private QueueEntry queueFor(String pool) {
+    QueueEntry entry = entry(pool);
+    PoolSpec spec = entry.spec();
+    if (spec.protocol() == WorkerProtocol.NONE) {
+      throw new ApiException(
+          ApiError.of(
+              409,
+              "POOL_TAKES_NO_JOBS",
+              "Pool "
+                  + pool
+                  + " only runs its servers (protocol = none); jobs need protocol = frames or"
+                  + " http"));
+    }
+    return entry;
+  }
+
+  private static String function(Parameters parameters) {
+    return bounded("function", parameters.required("function", "?function=measure"));
+  }
+
+  private static String bounded(String name, String value) {
+    if (value.length() > LONGEST_NAME) {
+      throw new ApiException(
+          ApiError.badParameter(name, "longer than " + LONGEST_NAME + " characters"));
+    }
+    return value;
+  }
+
+  private Duration wait(Parameters parameters) {
+    return parameters.duration("wait", settings.longestWait(), Duration.ZERO);
+  }
+
+  private static NewJob.Terms terms(Parameters parameters, JobPolicy policy) {
+    Duration timeout = parameters.duration("timeout", LONGEST_TIMEOUT, policy.timeout());
+    if (timeout.isZero()) {
+      throw new ApiException(ApiError.badParameter("timeout", "must be more than nothing"));
+    }
+    return new NewJob.Terms(
+        parameters.integer("attempts", 1, MOST_ATTEMPTS, policy.attempts()),
+        Math.max(1, timeout.toMillis()),
+        parameters.integer("priority", -PRIORITIES, PRIORITIES, 0));
+  }
+}

@@ -1,0 +1,153 @@
+package io.troupe.scheduler.api;
+
+import com.fasterxml.jackson.core.JsonFactory;
+import com.fasterxml.jackson.core.JsonParser;
+import com.fasterxml.jackson.core.JsonProcessingException;
+import com.fasterxml.jackson.core.JsonToken;
+import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.ObjectMapper;
+import com.fasterxml.jackson.databind.node.ArrayNode;
+import com.fasterxml.jackson.databind.node.JsonNodeFactory;
+import com.fasterxml.jackson.databind.node.ObjectNode;
+import io.troupe.model.Cause;
+import io.troupe.scheduler.jobs.JobView;
+import io.troupe.scheduler.jobs.QueueCounts;
+import io.troupe.scheduler.pool.SchedulerActor;
+import io.troupe.scheduler.watch.TreeJson;
+import java.io.IOException;
+import java.util.Locale;
+import java.util.Map;
+import java.util.Optional;
+import java.util.TreeMap;
+
+/** The JSON of the API, to and from the node's own values. Thread-safe. */
+public final class Json {
+  private static final ObjectMapper MAPPER = new ObjectMapper();
+  private static final JsonFactory PARSERS = MAPPER.getFactory();
+  private static final JsonNodeFactory NODES = JsonNodeFactory.instance;
+
+  private Json() {}
+
+  /** An empty object. */
+  public static ObjectNode object() {
+    return NODES.objectNode();
+  }
+
+  /** An empty array. */
+  public static ArrayNode array() {
+    return NODES.arrayNode();
+  }
+
+  /** The node as UTF-8 text. */
+  public static byte[] bytes(JsonNode node) {
+    try {
+      return MAPPER.writeValueAsBytes(node);
+    } catch (JsonProcessingException e) {
+      throw new IllegalStateException("A JSON tree could not be written", e);
+    }
+  }
+
+  /** The bytes as a tree; refused with INVALID_JSON where they are none. */
+  static JsonNode parse(byte[] text) {
+    flaw(text, 0, text.length)
+        .ifPresent(
+            flaw -> {
+              throw new ApiException(ApiError.of(400, "INVALID_JSON", flaw));
+            });
+    try {
+      return MAPPER.readTree(text);
+    } catch (IOException e) {
+      throw new IllegalStateException("Valid JSON could not be read", e);
+    }
+  }
+
+  /** What is wrong with this as one JSON value; empty when nothing is. Looks, and keeps nothing. */
+  static Optional<String> flaw(byte[] text, int from, int length) {
+    try (JsonParser parser = PARSERS.createParser(text, from, length)) {
+      JsonToken token = parser.nextToken();
+      if (token == null) {
+        return Optional.of("There is nothing where a JSON value should be");
+      }
+      int depth = 0;
+      while (token != null) {
+        if (token.isStructStart()) {
+          depth++;
+        } else if (token.isStructEnd()) {
+          depth--;
+        } else if (token == JsonToken.VALUE_STRING) {
+          // Only a string that is read to its end is known to be whole.
+          parser.finishToken();
+        }
+        token = parser.nextToken();
+        if (depth == 0 && token != null) {
+          return Optional.of(
+              "Not one JSON value: something follows it at column " + column(parser));
+        }
+      }
+      return Optional.empty();
+    } catch (JsonProcessingException e) {
+      return Optional.of(
+          "Not JSON: "
+              + e.getOriginalMessage().replaceAll("\\p{Cntrl}+", " ")
+              + (e.getLocation() == null
+                  ? ""
+                  : " (line "
+                      + e.getLocation().getLineNr()
+                      + ", column "
+                      + e.getLocation().getColumnNr()
+                      + ")"));
+    } catch (IOException e) {
+      return Optional.of("Not JSON in UTF-8: " + e.getMessage());
+    }
+  }
+
+  private static int column(JsonParser parser) {
+    return parser.currentTokenLocation().getColumnNr();
+  }
+
+  /** A job as design has it: what has not been is null. */
+  public static ObjectNode job(JobView job) {
+    ObjectNode node = object();
+    node.put("id", job.id());
+    node.put("pool", job.pool());
+    node.put("function", job.function());
+    node.put("state", job.state().name());
+    node.put("attempt", job.attempt());
+    node.put("attempts", job.attempts());
+    node.put("submittedAt", TreeJson.time(job.submittedAt()));
+    node.put("startedAt", TreeJson.time(job.startedAt()));
+    node.put("endedAt", TreeJson.time(job.endedAt()));
+    node.put("worker", job.worker().isEmpty() ? null : job.worker());
+    Cause cause = job.cause();
+    if (cause != null) {
+      node.set("cause", TreeJson.cause(cause));
+    }
+    return node;
+  }
+
+  /** A pool with the numbers of its queue. */
+  public static ObjectNode pool(SchedulerActor.PoolView pool, QueueCounts jobs) {
+    ObjectNode node = object();
+    node.put("name", pool.spec().name());
+    node.set("size", TreeJson.size(pool.spec().size()));
+    node.put("wanted", pool.wanted());
+    node.put("running", pool.running());
+    node.put("queued", jobs.queued());
+    node.put("active", jobs.running());
+    node.put("succeeded", jobs.succeeded());
+    node.put("failed", jobs.failed());
+    node.put("dead", jobs.dead());
+    node.put("cancelled", jobs.cancelled());
+    node.put("overtaken", jobs.overtaken());
+    Map<String, Integer> causes = new TreeMap<>(pool.causes());
+    jobs.causes().forEach((kind, count) -> causes.merge(kind.name(), count, Integer::sum));
+    ObjectNode all = node.putObject("causes");
+    causes.forEach(all::put);
+    node.put("draining", pool.draining());
+    ArrayNode waiting = node.putArray("waitingBecause");
+    pool.waitingBecause().forEach(waiting::add);
+    node.put("command", pool.spec().command());
+    node.put("protocol", pool.spec().protocol().name().toLowerCase(Locale.ROOT));
+    return node;
+  }
+}

@@ -1,0 +1,267 @@
+package io.troupe.scheduler.api;
+
+import akka.actor.Terminated;
+import akka.actor.typed.ActorRef;
+import akka.actor.typed.javadsl.Adapter;
+import akka.stream.Attributes;
+import akka.stream.FlowShape;
+import akka.stream.Inlet;
+import akka.stream.Outlet;
+import akka.stream.stage.AbstractInHandler;
+import akka.stream.stage.AbstractOutHandler;
+import akka.stream.stage.GraphStage;
+import akka.stream.stage.GraphStageLogic;
+import akka.stream.stage.TimerGraphStageLogic;
+import akka.util.ByteString;
+import io.troupe.model.ContentType;
+import io.troupe.scheduler.jobs.JobEnd;
+import io.troupe.scheduler.jobs.JobQueue;
+import io.troupe.scheduler.jobs.NewJob;
+import java.time.Duration;
+import java.util.ArrayDeque;
+import java.util.ArrayList;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Objects;
+import org.jspecify.annotations.Nullable;
+import scala.Tuple2;
+import scala.runtime.BoxedUnit;
+
+/**
+ * Lines with payloads in, lines with results out, in the order in which the jobs end.
+ *
+ * <p>At most {@code jobs} jobs are in the queue or on a worker at a time, with at most {@code
+ * bytes} of payload; while so many bytes of results wait for a slow reader, no further job is
+ * submitted and no further line read. When the stream ends early, on either side, the jobs that
+ * have not started are cancelled.
+ */
+final class MapStage extends GraphStage<FlowShape<ByteString, ByteString>> {
+
+  /**
+   * What one map asks for.
+   *
+   * @param longest how many bytes a line may have
+   * @param jobs how many jobs may be under way
+   * @param bytes how many bytes of payloads, and of results not yet read, there may be
+   */
+  record Order(
+      ActorRef<JobQueue.Command> queue,
+      String pool,
+      String function,
+      NewJob.Terms terms,
+      int longest,
+      int jobs,
+      long bytes) {}
+
+  private static final Duration ASK_AGAIN_AFTER = Duration.ofMillis(50);
+
+  private final Inlet<ByteString> in = Inlet.create("Map.payloads");
+  private final Outlet<ByteString> out = Outlet.create("Map.results");
+  private final FlowShape<ByteString, ByteString> shape = FlowShape.of(in, out);
+  private final Order order;
+
+  MapStage(Order order) {
+    this.order = order;
+  }
+
+  @Override
+  public FlowShape<ByteString, ByteString> shape() {
+    return shape;
+  }
+
+  @Override
+  public GraphStageLogic createLogic(Attributes inherited) {
+    return new Logic();
+  }
+
+  private final class Logic extends TimerGraphStageLogic implements LineSplitter.Lines {
+    private final LineSplitter splitter = new LineSplitter(order.longest());
+    private final ResultLines results = new ResultLines();
+
+    /** Jobs that wait for room; less than one piece of input makes. */
+    private final ArrayDeque<NewJob> waiting = new ArrayDeque<>();
+
+    /** Payload sizes of the jobs under way whose payload is not tiny, by index. */
+    private final Map<Long, Integer> large = new HashMap<>();
+
+    private final int tiny = (int) Math.max(1, order.bytes() / order.jobs() / 2);
+    private long index;
+    private int underWay;
+    private long bytesUnderWay;
+    private double resultBytes;
+    private boolean paused;
+    private boolean queueGone;
+    private @Nullable ActorRef<JobQueue.Told> self;
+
+    Logic() {
+      super(shape);
+      setHandler(
+          in,
+          new AbstractInHandler() {
+            @Override
+            public void onPush() {
+              splitter.push(grab(in).toArray(), Logic.this);
+              proceed();
+            }
+
+            @Override
+            public void onUpstreamFinish() {
+              splitter.finish(Logic.this);
+              proceed();
+            }
+          });
+      setHandler(
+          out,
+          new AbstractOutHandler() {
+            @Override
+            public void onPull() {
+              proceed();
+            }
+          });
+    }
+
+    @Override
+    public void preStart() {
+      StageActor actor = getStageActor(this::onTold);
+      actor.watch(Adapter.toClassic(order.queue()));
+      self = Adapter.toTyped(actor.ref());
+    }
+
+    // ---- lines in
+
+    @Override
+    public void line(byte[] text) {
+      long number = index++;
+      if (isBlank(text)) {
+        return;
+      }
+      Json.flaw(text, 0, text.length)
+          .ifPresentOrElse(
+              flaw -> results.add(number, ApiError.of(400, "INVALID_JSON", flaw)),
+              () ->
+                  waiting.add(
+                      new NewJob(
+                          order.function(), ContentType.JSON, text, order.terms(), null, number)));
+    }
+
+    @Override
+    public void tooLong() {
+      results.add(
+          index++,
+          ApiError.of(
+              413,
+              "PAYLOAD_TOO_LARGE",
+              "A payload may have at most "
+                  + order.longest()
+                  + " bytes (troupe.jobs.max-payload)"));
+    }
+
+    private static boolean isBlank(byte[] text) {
+      for (byte each : text) {
+        if (each > ' ' || each < 0) {
+          return false;
+        }
+      }
+      return true;
+    }
+
+    // ---- jobs
+
+    private BoxedUnit onTold(Tuple2<akka.actor.ActorRef, Object> told) {
+      Object message = told._2();
+      if (message instanceof JobQueue.Ends ends) {
+        ends.ends().forEach(this::onEnd);
+      } else if (message instanceof JobQueue.NotTaken notTaken) {
+        onNotTaken(notTaken.jobs());
+      } else if (message instanceof Terminated) {
+        queueGone = true;
+        waiting.forEach(job -> results.add(job.index(), ApiError.poolNotFound(order.pool())));
+        waiting.clear();
+        underWay = 0;
+      }
+      proceed();
+      return BoxedUnit.UNIT;
+    }
+
+    private void onEnd(JobEnd end) {
+      int before = results.size();
+      results.add(end);
+      resultBytes += (results.size() - before - resultBytes) / 16;
+      leave(end.index());
+    }
+
+    private void onNotTaken(List<NewJob> jobs) {
+      for (int i = jobs.size() - 1; i >= 0; i--) {
+        leave(jobs.get(i).index());
+        waiting.addFirst(jobs.get(i));
+      }
+      paused = true;
+      scheduleOnce("ask again", ASK_AGAIN_AFTER);
+    }
+
+    @Override
+    public void onTimer(Object key) {
+      paused = false;
+      proceed();
+    }
+
+    private void enter(NewJob job) {
+      underWay++;
+      if (job.payload().length > tiny) {
+        large.put(job.index(), job.payload().length);
+        bytesUnderWay += job.payload().length;
+      } else {
+        bytesUnderWay += tiny;
+      }
+    }
+
+    private void leave(long number) {
+      underWay--;
+      Integer size = large.isEmpty() ? null : large.remove(number);
+      bytesUnderWay -= size == null ? tiny : size;
+    }
+
+    private boolean hasRoom() {
+      return underWay < order.jobs()
+          && bytesUnderWay < order.bytes()
+          && results.size() + resultBytes * underWay < order.bytes();
+    }
+
+    // ---- what to do next
+
+    private void proceed() {
+      if (results.size() > 0 && isAvailable(out)) {
+        push(out, results.take());
+      }
+      submit();
+      if (isClosed(in) || queueGone) {
+        completeWhenDone();
+      } else if (waiting.isEmpty() && hasRoom() && !hasBeenPulled(in)) {
+        pull(in);
+      }
+    }
+
+    private void submit() {
+      if (paused || waiting.isEmpty() || !(underWay == 0 || hasRoom())) {
+        return;
+      }
+      if (results.size() >= order.bytes()) {
+        return;
+      }
+      List<NewJob> batch = new ArrayList<>();
+      do {
+        NewJob job = waiting.remove();
+        enter(job);
+        batch.add(job);
+      } while (!waiting.isEmpty() && hasRoom());
+      order.queue().tell(new JobQueue.SubmitMany(batch, Objects.requireNonNull(self)));
+    }
+
+    private void completeWhenDone() {
+      if (waiting.isEmpty() && underWay == 0 && results.size() == 0) {
+        completeStage();
+      }
+    }
+  }
+}

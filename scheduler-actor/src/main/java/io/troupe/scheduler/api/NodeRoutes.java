@@ -1,0 +1,61 @@
+package io.troupe.scheduler.api;
+
+import akka.actor.typed.ActorSystem;
+import akka.http.javadsl.model.HttpResponse;
+import akka.http.javadsl.server.PathMatchers;
+import akka.http.javadsl.server.Route;
+import com.fasterxml.jackson.databind.node.ArrayNode;
+import com.fasterxml.jackson.databind.node.ObjectNode;
+import io.troupe.protocol.WireMessage;
+import io.troupe.scheduler.watch.TreeJson;
+import io.troupe.scheduler.watch.TreeKeeper;
+import java.util.List;
+import java.util.Optional;
+import java.util.concurrent.CompletionStage;
+
+/** The node itself: its version, and the workers it sees. */
+final class NodeRoutes extends Asking {
+  private final ApiParts parts;
+
+  NodeRoutes(ActorSystem<?> system, ApiParts parts) {
+    super(system);
+    this.parts = parts;
+  }
+
+  /** Below /v1. */
+  Route routes() {
+    return concat(
+        path(PathMatchers.segment("version"), () -> get(() -> complete(version()))),
+        path(PathMatchers.segment("workers"), () -> get(() -> answer(workers()))));
+  }
+
+  private static HttpResponse version() {
+    String version =
+        Optional.ofNullable(NodeRoutes.class.getPackage().getImplementationVersion())
+            .orElse("development");
+    return json(
+        200,
+        Json.object()
+            .put("name", "troupe")
+            .put("version", version)
+            .put("protocol", WireMessage.VERSION));
+  }
+
+  private CompletionStage<HttpResponse> workers() {
+    return this.<TreeKeeper.Command, List<TreeKeeper.WorkerRow>>ask(
+            parts.tree(), TreeKeeper.ListWorkers::new)
+        .thenApply(
+            rows -> {
+              ArrayNode array = Json.array();
+              for (TreeKeeper.WorkerRow row : rows) {
+                ObjectNode node = TreeJson.worker(row.worker());
+                node.put("pool", row.pool());
+                node.put("agentId", row.agentId());
+                node.put("executorId", row.executorId());
+                node.put("host", row.host());
+                array.add(node);
+              }
+              return json(200, array);
+            });
+  }
+}

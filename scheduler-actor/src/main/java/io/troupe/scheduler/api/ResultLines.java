@@ -1,0 +1,130 @@
+package io.troupe.scheduler.api;
+
+import akka.util.ByteString;
+import io.troupe.model.Cause;
+import io.troupe.model.ContentType;
+import io.troupe.scheduler.jobs.JobEnd;
+import io.troupe.scheduler.jobs.JobState;
+import io.troupe.scheduler.watch.TreeJson;
+import java.nio.charset.StandardCharsets;
+import java.util.Arrays;
+import java.util.Base64;
+
+/**
+ * The lines of a map's answer, gathered until somebody takes them. Written by hand because there
+ * are very many of them: a result is copied in as it came, not read. Not thread-safe.
+ */
+final class ResultLines {
+  private static final int FIRST_ROOM = 16 * 1024;
+  private static final byte[] INDEX = ascii("{\"index\":");
+  private static final byte[] ID = ascii(",\"id\":\"");
+  private static final byte[] RESULT = ascii("\",\"result\":");
+  private static final byte[] ERROR = ascii("\",\"error\":");
+  private static final byte[] ERROR_WITHOUT_ID = ascii(",\"error\":");
+  private static final byte[] END = ascii("}\n");
+  private static final byte[] NULL = ascii("null");
+
+  private byte[] buffer = new byte[FIRST_ROOM];
+  private int length;
+
+  /** How many bytes wait to be taken. */
+  int size() {
+    return length;
+  }
+
+  /** All lines since the last call. */
+  ByteString take() {
+    byte[] taken = buffer;
+    int size = length;
+    buffer = new byte[FIRST_ROOM];
+    length = 0;
+    return ByteString.fromArrayUnsafe(taken, 0, size);
+  }
+
+  /** A job has ended. */
+  void add(JobEnd end) {
+    put(INDEX);
+    put(end.index());
+    put(ID);
+    put(end.id());
+    if (end.state() == JobState.SUCCEEDED) {
+      put(RESULT);
+      result(end);
+    } else {
+      put(ERROR);
+      put(Json.bytes(jobError(end.state(), end.cause()).toJson()));
+    }
+    put(END);
+  }
+
+  /** A line has not become a job. */
+  void add(long index, ApiError error) {
+    put(INDEX);
+    put(index);
+    put(ERROR_WITHOUT_ID);
+    put(Json.bytes(error.toJson()));
+    put(END);
+  }
+
+  /** How the end of a job that did not succeed is told. */
+  static ApiError jobError(JobState state, @org.jspecify.annotations.Nullable Cause cause) {
+    String message = cause == null ? "The job is " + state : cause.message();
+    ApiError error = ApiError.of(409, "JOB_" + state, message);
+    if (cause != null) {
+      error.details().set("cause", TreeJson.cause(cause));
+    }
+    return error;
+  }
+
+  private void result(JobEnd end) {
+    byte[] body = end.body();
+    if (end.type() == ContentType.BYTES) {
+      put("\"");
+      put(Base64.getEncoder().encode(body));
+      put("\",\"encoding\":\"base64\"");
+    } else if (body.length == 0) {
+      put(NULL);
+    } else {
+      int from = length;
+      put(body);
+      // Outside of strings, where JSON allows none, a line end is white space.
+      for (int at = from; at < length; at++) {
+        if (buffer[at] == '\n' || buffer[at] == '\r') {
+          buffer[at] = ' ';
+        }
+      }
+    }
+  }
+
+  private void put(long number) {
+    if (number >= 0 && number < 10) {
+      room(1);
+      buffer[length++] = (byte) ('0' + number);
+    } else {
+      put(Long.toString(number));
+    }
+  }
+
+  @SuppressWarnings("deprecation") // the fast way for text known to be ASCII
+  private void put(String ascii) {
+    room(ascii.length());
+    ascii.getBytes(0, ascii.length(), buffer, length);
+    length += ascii.length();
+  }
+
+  private void put(byte[] bytes) {
+    room(bytes.length);
+    System.arraycopy(bytes, 0, buffer, length, bytes.length);
+    length += bytes.length;
+  }
+
+  private void room(int more) {
+    if (length + more > buffer.length) {
+      buffer = Arrays.copyOf(buffer, Math.max(length + more, buffer.length * 2));
+    }
+  }
+
+  private static byte[] ascii(String text) {
+    return text.getBytes(StandardCharsets.US_ASCII);
+  }
+}

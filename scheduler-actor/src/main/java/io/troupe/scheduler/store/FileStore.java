@@ -1,0 +1,68 @@
+package io.troupe.scheduler.store;
+
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.nio.file.StandardCopyOption;
+import java.util.regex.Pattern;
+
+/**
+ * Files of pools, by the SHA-256 of their content, in one folder. A file is there whole or not at
+ * all. Thread-safe; the calls do blocking I/O.
+ */
+public final class FileStore {
+  private static final Pattern SHA256 = Pattern.compile("[0-9a-f]{64}");
+
+  private final Path folder;
+
+  private FileStore(Path folder) {
+    this.folder = folder;
+  }
+
+  /**
+   * Opens the folder, which is made if it is not there.
+   *
+   * @throws IOException if it cannot be made or written to
+   */
+  public static FileStore open(Path folder) throws IOException {
+    Files.createDirectories(folder);
+    try (var leftovers = Files.newDirectoryStream(folder, "incoming-*")) {
+      for (Path leftover : leftovers) {
+        Files.deleteIfExists(leftover);
+      }
+    }
+    return new FileStore(folder);
+  }
+
+  /** Whether the text can name a file: 64 lower-case hexadecimal digits. */
+  public static boolean isName(String sha256) {
+    return SHA256.matcher(sha256).matches();
+  }
+
+  /** Where the file of this name is, or would be. */
+  public Path path(String sha256) {
+    if (!isName(sha256)) {
+      throw new IllegalArgumentException("Not a SHA-256: " + sha256);
+    }
+    return folder.resolve(sha256);
+  }
+
+  /** Whether the file is there. */
+  public boolean has(String sha256) {
+    return Files.isRegularFile(path(sha256));
+  }
+
+  /** A new empty file in the folder, to write what comes in to. */
+  public Path incoming() throws IOException {
+    return Files.createTempFile(folder, "incoming-", "");
+  }
+
+  /** Gives a file that {@link #incoming} made, whole by now, its name. */
+  public void keep(Path incoming, String sha256) throws IOException {
+    Files.move(
+        incoming,
+        path(sha256),
+        StandardCopyOption.ATOMIC_MOVE,
+        StandardCopyOption.REPLACE_EXISTING);
+  }
+}

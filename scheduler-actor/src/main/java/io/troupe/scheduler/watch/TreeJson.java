@@ -1,0 +1,88 @@
+package io.troupe.scheduler.watch;
+
+import com.fasterxml.jackson.core.JsonProcessingException;
+import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.ObjectMapper;
+import com.fasterxml.jackson.databind.node.ArrayNode;
+import com.fasterxml.jackson.databind.node.JsonNodeFactory;
+import com.fasterxml.jackson.databind.node.ObjectNode;
+import io.troupe.model.Cause;
+import io.troupe.model.PoolSize;
+import io.troupe.protocol.WorkerStatus;
+import java.time.Instant;
+import org.jspecify.annotations.Nullable;
+
+/** How what is watched looks as JSON. Times are ISO 8601, sizes bytes. */
+public final class TreeJson {
+  private static final ObjectMapper MAPPER = new ObjectMapper();
+  private static final JsonNodeFactory NODES = JsonNodeFactory.instance;
+
+  private TreeJson() {}
+
+  /** A worker with its process. */
+  public static ObjectNode worker(WorkerStatus worker) {
+    ObjectNode node = NODES.objectNode();
+    node.put("id", worker.id());
+    node.put("taskId", worker.taskId());
+    node.put("state", worker.state().name());
+    node.put("restarts", worker.restarts());
+    if (worker.job() != null) {
+      node.put("job", worker.job());
+    }
+    node.put("jobs", worker.jobs());
+    Cause cause = worker.cause();
+    if (cause != null) {
+      node.set("cause", cause(cause));
+    }
+    WorkerStatus.ProcessStatus process = worker.process();
+    if (process != null) {
+      node.putObject("process")
+          .put("pid", process.pid())
+          .put("rss", process.rss())
+          .put("cpuPercent", Math.round(process.cpuPercent() * 10) / 10.0)
+          .put("startedAt", time(process.startedAt()))
+          .put("command", process.command());
+    }
+    return node;
+  }
+
+  /** A cause. */
+  public static ObjectNode cause(Cause cause) {
+    ObjectNode node = NODES.objectNode();
+    node.put("kind", cause.kind().name());
+    node.put("message", cause.message());
+    if (cause.exitCode() != null) {
+      node.put("exitCode", cause.exitCode());
+    }
+    if (cause.signal() != null) {
+      node.put("signal", cause.signal());
+    }
+    ArrayNode lines = node.putArray("lastOutput");
+    cause.lastOutput().forEach(lines::add);
+    return node;
+  }
+
+  /** A pool's size as pool files have it. */
+  public static JsonNode size(PoolSize size) {
+    if (size instanceof PoolSize.Fixed fixed) {
+      return NODES.numberNode(fixed.workers());
+    }
+    if (size instanceof PoolSize.Range range) {
+      return NODES.objectNode().put("min", range.min()).put("max", range.max());
+    }
+    return NODES.textNode("per-agent");
+  }
+
+  /** Milliseconds since 1970 as text; null for 0, which stands for never. */
+  public static @Nullable String time(long millis) {
+    return millis == 0 ? null : Instant.ofEpochMilli(millis).toString();
+  }
+
+  static String text(JsonNode node) {
+    try {
+      return MAPPER.writeValueAsString(node);
+    } catch (JsonProcessingException e) {
+      throw new IllegalStateException("A JSON tree could not be written", e);
+    }
+  }
+}

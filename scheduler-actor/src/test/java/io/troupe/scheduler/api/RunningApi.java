@@ -1,0 +1,162 @@
+package io.troupe.scheduler.api;
+
+import akka.actor.typed.ActorRef;
+import akka.actor.typed.ActorSystem;
+import akka.actor.typed.Behavior;
+import akka.actor.typed.Props;
+import akka.actor.typed.SpawnProtocol;
+import akka.actor.typed.javadsl.AskPattern;
+import akka.cluster.typed.Cluster;
+import akka.cluster.typed.Join;
+import com.typesafe.config.Config;
+import com.typesafe.config.ConfigFactory;
+import io.troupe.model.JobPolicy;
+import io.troupe.model.PoolSize;
+import io.troupe.model.PoolSpec;
+import io.troupe.model.Resources;
+import io.troupe.model.WorkerProtocol;
+import io.troupe.protocol.ClusterConfig;
+import io.troupe.scheduler.jobs.FakeScheduler;
+import io.troupe.scheduler.jobs.JobQueues;
+import io.troupe.scheduler.jobs.JobSettings;
+import io.troupe.scheduler.jobs.QueueDirectory;
+import io.troupe.scheduler.jobs.SteadyTime;
+import io.troupe.scheduler.jobs.SupervisorFact;
+import io.troupe.scheduler.jobs.Supervisors;
+import io.troupe.scheduler.pool.SchedulerActor;
+import io.troupe.scheduler.store.FileStore;
+import io.troupe.scheduler.watch.TreeKeeper;
+import java.io.IOException;
+import java.io.UncheckedIOException;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.util.List;
+import java.util.Locale;
+import java.util.Map;
+import java.util.Optional;
+import java.util.concurrent.CompletionStage;
+
+/** A scheduler node without Mesos: everything from the queues to HTTP, on free ports. */
+public final class RunningApi implements AutoCloseable {
+  static final Duration PATIENCE = Duration.ofSeconds(30);
+
+  private final ActorSystem<SpawnProtocol.Command> system;
+  private final QueueDirectory directory = new QueueDirectory();
+  private final ActorRef<SchedulerActor.Command> scheduler;
+  private final ActorRef<TreeKeeper.Command> tree;
+  private final int port;
+
+  private RunningApi(Config own, Path folder) {
+    Config config =
+        ConfigFactory.parseString(
+                """
+                akka.remote.artery.canonical { hostname = "127.0.0.1", port = 0 }
+                akka.cluster.roles = [scheduler]
+                akka.loglevel = WARNING
+                troupe.api.port = 0
+                """)
+            .withFallback(own);
+    Config all = own.withFallback(ClusterConfig.with(config));
+    system = ActorSystem.create(SpawnProtocol.create(), ClusterConfig.SYSTEM, all);
+    Cluster cluster = Cluster.get(system);
+    cluster.manager().tell(Join.create(cluster.selfMember().address()));
+    JobSettings jobs = JobSettings.from(system.settings().config());
+    scheduler = spawn(FakeScheduler.create(), "scheduler");
+    ActorRef<JobQueues.Command> queues =
+        spawn(JobQueues.create(scheduler, directory, jobs, new SteadyTime()), "jobs");
+    tree = spawn(TreeKeeper.create(scheduler, directory), "tree");
+    ActorRef<SupervisorFact> facts = spawn(forward(tree), "facts");
+    spawn(Supervisors.create(scheduler, queues, facts), "supervisors");
+    ApiParts parts =
+        new ApiParts(scheduler, queues, directory, tree, files(folder), jobs, RunningApi::readPool);
+    port =
+        JobApi.bind(system, parts, ApiSettings.from(system.settings().config()))
+            .toCompletableFuture()
+            .join()
+            .localAddress()
+            .getPort();
+  }
+
+  private static FileStore files(Path folder) {
+    try {
+      return FileStore.open(folder);
+    } catch (IOException e) {
+      throw new UncheckedIOException(e);
+    }
+  }
+
+  private static Behavior<SupervisorFact> forward(ActorRef<TreeKeeper.Command> tree) {
+    return akka.actor.typed.javadsl.Behaviors.receiveMessage(
+        fact -> {
+          tree.tell(new TreeKeeper.Saw(fact));
+          return akka.actor.typed.javadsl.Behaviors.same();
+        });
+  }
+
+  /** Starts with these settings over the usual ones. */
+  public static RunningApi start(String settings, Path folder) {
+    return new RunningApi(ConfigFactory.parseString(settings), folder);
+  }
+
+  /** A pool file as the tests write it: name, and perhaps protocol. */
+  private static PoolSpec readPool(String text) {
+    Config pool = ConfigFactory.parseString(text);
+    if (!pool.hasPath("name")) {
+      throw new IllegalArgumentException("name is missing");
+    }
+    WorkerProtocol protocol =
+        pool.hasPath("protocol")
+            ? WorkerProtocol.valueOf(pool.getString("protocol").toUpperCase(Locale.ROOT))
+            : WorkerProtocol.FRAMES;
+    return new PoolSpec(
+        pool.getString("name"),
+        "python3 -m troupe.worker demo",
+        protocol,
+        List.of(),
+        new Resources(0.5, 128, 0),
+        new PoolSize.PerAgent(),
+        new JobPolicy(Duration.ofSeconds(60), 3, JobPolicy.Durability.MEMORY),
+        Map.of());
+  }
+
+  /** Starts an actor in the node's system. */
+  public <T> ActorRef<T> spawn(Behavior<T> behavior, String name) {
+    CompletionStage<ActorRef<T>> spawned =
+        AskPattern.ask(
+            system,
+            replyTo -> new SpawnProtocol.Spawn<>(behavior, name, Props.empty(), replyTo),
+            PATIENCE,
+            system.scheduler());
+    return spawned.toCompletableFuture().join();
+  }
+
+  public int port() {
+    return port;
+  }
+
+  public String url(String path) {
+    return "http://127.0.0.1:" + port + path;
+  }
+
+  public ActorSystem<?> system() {
+    return system;
+  }
+
+  public QueueDirectory directory() {
+    return directory;
+  }
+
+  public ActorRef<TreeKeeper.Command> tree() {
+    return tree;
+  }
+
+  public Optional<String> address() {
+    return Optional.of(Cluster.get(system).selfMember().address().toString());
+  }
+
+  @Override
+  public void close() {
+    system.terminate();
+    system.getWhenTerminated().toCompletableFuture().join();
+  }
+}
