@@ -1,0 +1,224 @@
+package io.troupe.scheduler.cli;
+
+import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.node.ObjectNode;
+import java.nio.file.Path;
+import org.jspecify.annotations.Nullable;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Option;
+import picocli.CommandLine.Parameters;
+
+@Command(
+    name = "local",
+    description = "Run an embedded Mesos and a scheduler on this machine, in the background.",
+    subcommands = {
+      LocalCommand.Up.class,
+      LocalCommand.Down.class,
+      LocalCommand.Status.class,
+      LocalCommand.AddAgent.class,
+      LocalCommand.KillAgent.class,
+      LocalCommand.RestartAgent.class
+    })
+final class LocalCommand extends Group {
+
+  /** What all of them have. */
+  abstract static class Local extends Leaf {
+    @Option(
+        names = "--dir",
+        paramLabel = "DIR",
+        defaultValue = ".troupe",
+        description = "Where its state and logs are (default: ${DEFAULT-VALUE}).")
+    private Path directory = Path.of(".troupe");
+
+    final LocalCluster cluster() {
+      String home = System.getProperty("troupe.home", "");
+      if (home.isEmpty()) {
+        throw Failure.usage("start this program with bin/troupe");
+      }
+      return new LocalCluster(directory, Path.of(home), terminal(), System.getenv());
+    }
+  }
+
+  @Command(name = "up", description = "Start what does not run yet, and wait until it is ready.")
+  static final class Up extends Local {
+    @Option(names = "--agents", paramLabel = "N", description = "How many agents (default: 2).")
+    private @Nullable Integer agents;
+
+    @Option(names = "--cpus", paramLabel = "C", description = "Of each agent.")
+    private @Nullable Double cpus;
+
+    @Option(names = "--mem", paramLabel = "MB", description = "Of each agent, in MiB.")
+    private @Nullable Integer mem;
+
+    @Option(names = "--no-scheduler", description = "Only Mesos, for other frameworks to use.")
+    private boolean noScheduler;
+
+    @Option(names = "--mesos-port", paramLabel = "PORT", description = "Default: 5050.")
+    private @Nullable Integer mesosPort;
+
+    @Option(names = "--agent-port", paramLabel = "PORT", description = "Of the first agent.")
+    private @Nullable Integer agentPort;
+
+    @Option(names = "--api-port", paramLabel = "PORT", description = "Default: 7070.")
+    private @Nullable Integer apiPort;
+
+    @Option(names = "--management-port", paramLabel = "PORT", description = "Default: 8558.")
+    private @Nullable Integer managementPort;
+
+    @Option(names = "--artery-port", paramLabel = "PORT", description = "Default: 25520.")
+    private @Nullable Integer arteryPort;
+
+    @Override
+    int run() {
+      if (agents != null && agents < 0) {
+        throw Failure.usage("--agents must not be negative");
+      }
+      LocalCluster cluster = cluster();
+      cluster.progress("starting Mesos and the scheduler …");
+      LocalState state;
+      try {
+        state =
+            cluster.up(
+                new LocalCluster.Wishes(
+                    agents == null ? 2 : agents,
+                    agents != null,
+                    cpus,
+                    mem,
+                    !noScheduler,
+                    mesosPort,
+                    agentPort,
+                    apiPort,
+                    managementPort,
+                    arteryPort));
+      } finally {
+        cluster.progress("");
+      }
+      LocalState.Ports ports = state.ports();
+      StringBuilder words = new StringBuilder();
+      words.append("Mesos       ").append(ports.mesosUrl());
+      words.append("  (").append(cluster.agents(ports).size()).append(" agents)");
+      if (state.scheduler().isPresent()) {
+        words.append("\njob API     ").append(ports.apiUrl());
+        words.append("\nactor tree  ").append(ports.managementUrl()).append("/troupe/");
+      }
+      words.append("\nlogs        ").append(cluster.directory().resolve("log"));
+      return say(cluster.status(), words.toString());
+    }
+  }
+
+  @Command(name = "down", description = "Stop everything, and see that nothing is left.")
+  static final class Down extends Local {
+    @Override
+    int run() {
+      int killed = cluster().down();
+      ObjectNode answer = Terminal.JSON.createObjectNode().put("killed", killed);
+      return say(
+          answer,
+          killed == 0
+              ? "nothing runs any more"
+              : "nothing runs any more; " + killed + " processes had to be killed");
+    }
+  }
+
+  @Command(name = "status", description = "Show what runs.")
+  static final class Status extends Local {
+    @Override
+    int run() {
+      ObjectNode status = cluster().status();
+      if (json()) {
+        terminal().json(status);
+        return 0;
+      }
+      Terminal terminal = terminal();
+      JsonNode mesos = status.path("mesos");
+      JsonNode scheduler = status.path("scheduler");
+      terminal
+          .out()
+          .println(
+              mesos.isNull()
+                  ? "Mesos      down; start it with 'bin/troupe local up'"
+                  : "Mesos      pid "
+                      + mesos.path("pid").asLong()
+                      + "  "
+                      + mesos.path("url").asText());
+      terminal
+          .out()
+          .println(
+              scheduler.isNull()
+                  ? "scheduler  down; start it with 'bin/troupe local up'"
+                  : "scheduler  pid %d  job API %s  tree %s/troupe/"
+                      .formatted(
+                          scheduler.path("pid").asLong(),
+                          scheduler.path("api").asText(),
+                          scheduler.path("management").asText()));
+      if (!mesos.isNull()) {
+        Table table = new Table("AGENT", "HOST", "PORT", "STATE");
+        for (JsonNode agent : status.path("agents")) {
+          table.row(
+              agent.path("id").asText(),
+              agent.path("hostname").asText(),
+              agent.path("port").asInt(),
+              agent.path("state").asText());
+        }
+        table.print(terminal, "no agents; add one with 'bin/troupe local add-agent'");
+      }
+      return 0;
+    }
+  }
+
+  @Command(name = "add-agent", description = "Let one more machine register with Mesos.")
+  static final class AddAgent extends Local {
+    @Option(names = "--cpus", paramLabel = "C", description = "What it offers.")
+    private @Nullable Double cpus;
+
+    @Option(names = "--mem", paramLabel = "MB", description = "What it offers, in MiB.")
+    private @Nullable Integer mem;
+
+    @Override
+    int run() {
+      LocalCluster cluster = cluster();
+      JsonNode agent = cluster.addAgent(cluster.running().ports(), cpus, mem);
+      return say(
+          agent,
+          "agent %s is %s on port %d"
+              .formatted(
+                  agent.path("id").asText(),
+                  agent.path("state").asText(),
+                  agent.path("port").asInt()));
+    }
+  }
+
+  /** A command about one agent. */
+  abstract static class OneAgent extends Local {
+    @Parameters(paramLabel = "ID", description = "As 'bin/troupe local status' shows it.")
+    private String id = "";
+
+    final int change(String verb, String words) {
+      LocalCluster cluster = cluster();
+      JsonNode answer = cluster.changeAgent(cluster.running().ports(), id, verb);
+      return say(
+          answer.isMissingNode() ? Terminal.JSON.createObjectNode().put("id", id) : answer,
+          "agent " + id + " " + words);
+    }
+  }
+
+  @Command(
+      name = "kill-agent",
+      description = "Lose a machine: its agent, executors and workers die without a word.")
+  static final class KillAgent extends OneAgent {
+    @Override
+    int run() {
+      return change("kill", "is dead; Mesos will notice in some seconds");
+    }
+  }
+
+  @Command(
+      name = "restart-agent",
+      description = "Let an agent crash and recover; its executors and workers live on.")
+  static final class RestartAgent extends OneAgent {
+    @Override
+    int run() {
+      return change("restart", "has crashed and come back");
+    }
+  }
+}

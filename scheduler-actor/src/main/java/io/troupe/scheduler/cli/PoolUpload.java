@@ -1,0 +1,101 @@
+package io.troupe.scheduler.cli;
+
+import com.fasterxml.jackson.core.JsonProcessingException;
+import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.node.ArrayNode;
+import com.fasterxml.jackson.databind.node.ObjectNode;
+import com.typesafe.config.Config;
+import com.typesafe.config.ConfigException;
+import com.typesafe.config.ConfigFactory;
+import com.typesafe.config.ConfigParseOptions;
+import com.typesafe.config.ConfigRenderOptions;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.security.MessageDigest;
+import java.security.NoSuchAlgorithmException;
+import java.util.ArrayList;
+import java.util.HexFormat;
+import java.util.List;
+import java.util.Locale;
+
+/**
+ * A pool file made ready to send: its files are named by the hash of their content. What its keys
+ * mean is the scheduler's to say.
+ *
+ * @param spec the pool file as JSON, each of {@code files} replaced by name and sha256
+ * @param files what {@code files} names
+ */
+record PoolUpload(JsonNode spec, List<Content> files) {
+  /** A file that the workers get. */
+  record Content(String name, String sha256, Path path) {}
+
+  static PoolUpload read(Path file) {
+    if (!Files.isRegularFile(file)) {
+      throw Failure.of(
+          file + " is not a file: name a pool file such as conf/pools/code-metrics.conf");
+    }
+    ObjectNode spec = parse(file);
+    List<Content> files = new ArrayList<>();
+    if (spec.has("files")) {
+      ArrayNode named = spec.arrayNode();
+      for (JsonNode entry : listOf(file, spec.path("files"))) {
+        Content content = load(file, entry.asText());
+        files.add(content);
+        named.addObject().put("name", content.name()).put("sha256", content.sha256());
+      }
+      spec.set("files", named);
+    }
+    return new PoolUpload(spec, files);
+  }
+
+  private static ObjectNode parse(Path file) {
+    try {
+      Config config =
+          ConfigFactory.parseFile(
+                  file.toFile(),
+                  ConfigParseOptions.defaults()
+                      .setAllowMissing(false)
+                      .setOriginDescription(file.toString()))
+              .resolve();
+      return (ObjectNode)
+          Terminal.JSON.readTree(config.root().render(ConfigRenderOptions.concise()));
+    } catch (ConfigException e) {
+      String message = SchedulerClient.firstLine(String.valueOf(e.getMessage()));
+      throw Failure.of(message.startsWith(file.toString()) ? message : file + ": " + message);
+    } catch (JsonProcessingException e) {
+      throw new IllegalStateException("the configuration library wrote what is not JSON", e);
+    }
+  }
+
+  private static JsonNode listOf(Path file, JsonNode files) {
+    if (!files.isArray()) {
+      throw Failure.of(file + ": files must be a list, such as [ \"metrics.py\" ]");
+    }
+    return files;
+  }
+
+  private static Content load(Path poolFile, String entry) {
+    Path parent = poolFile.toAbsolutePath().getParent();
+    Path path = (parent == null ? Path.of("") : parent).resolve(entry).normalize();
+    try {
+      byte[] bytes = Files.readAllBytes(path);
+      return new Content(String.valueOf(path.getFileName()), sha256(bytes), path);
+    } catch (IOException e) {
+      throw Failure.of(
+          "%s: files names '%s', but there is no readable file %s"
+              .formatted(poolFile, entry, path)
+              .strip());
+    }
+  }
+
+  private static String sha256(byte[] bytes) {
+    try {
+      return HexFormat.of()
+          .formatHex(MessageDigest.getInstance("SHA-256").digest(bytes))
+          .toLowerCase(Locale.ROOT);
+    } catch (NoSuchAlgorithmException e) {
+      throw new IllegalStateException("every Java has SHA-256", e);
+    }
+  }
+}
