@@ -1,9 +1,8 @@
 package io.troupe.scheduler.pool;
 
-/**
- * The way to the Mesos master. Its {@link MasterEvent}s arrive at the {@link SchedulerActor}.
- * Thread-safe; never blocks.
- */
+import akka.actor.typed.ActorRef;
+
+/** The way to the Mesos master. Thread-safe; never blocks. */
 @FunctionalInterface
 public interface Master {
 
@@ -12,4 +11,15 @@ public interface Master {
    * it.
    */
   void call(MasterCall call);
+
+  /** Makes the way, and begins to look for a master at once. */
+  @FunctionalInterface
+  interface Connector {
+    /**
+     * Connects.
+     *
+     * @param events gets all that comes from the master, in order
+     */
+    Master connect(ActorRef<MasterEvent> events);
+  }
 }

@@ -136,8 +136,7 @@ public final class SchedulerActor {
     }
   }
 
-  /** Something came from the master, or from the connection to it. */
-  public record FromMaster(MasterEvent event) implements Command {}
+  private record FromMaster(MasterEvent event) implements Command {}
 
   private record Written(Effect.Save save, @Nullable Throwable failure) implements Command {}
 
@@ -163,7 +162,7 @@ public final class SchedulerActor {
    *
    * @param saved what the store holds
    * @param settings what executors are like, and the rules by which pools are kept
-   * @param master gets the calls; its events are to come back as {@link FromMaster}
+   * @param connector connects to the master
    * @param writer runs the store's calls, one at a time and in order
    * @param downing takes the cluster node of this address out at once
    * @param clock milliseconds since 1970
@@ -171,7 +170,7 @@ public final class SchedulerActor {
   public static Behavior<Command> create(
       Store.Saved saved,
       Settings settings,
-      Master master,
+      Master.Connector connector,
       Store store,
       Executor writer,
       Consumer<String> downing,
@@ -188,6 +187,8 @@ public final class SchedulerActor {
                           settings.policy(),
                           settings.cluster(),
                           settings.filesUrl());
+                  Master master =
+                      connector.connect(context.messageAdapter(MasterEvent.class, FromMaster::new));
                   return new SchedulerActor(
                           framework, master, store, writer, downing, clock, context)
                       .working();

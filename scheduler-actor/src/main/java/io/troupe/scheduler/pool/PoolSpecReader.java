@@ -1,0 +1,335 @@
+package io.troupe.scheduler.pool;
+
+import com.typesafe.config.Config;
+import com.typesafe.config.ConfigException;
+import com.typesafe.config.ConfigFactory;
+import com.typesafe.config.ConfigMemorySize;
+import com.typesafe.config.ConfigObject;
+import com.typesafe.config.ConfigValue;
+import com.typesafe.config.ConfigValueType;
+import io.troupe.model.JobPolicy;
+import io.troupe.model.JobPolicy.Durability;
+import io.troupe.model.PoolFile;
+import io.troupe.model.PoolSize;
+import io.troupe.model.PoolSpec;
+import io.troupe.model.Resources;
+import io.troupe.model.WorkerProtocol;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.HashMap;
+import java.util.HashSet;
+import java.util.List;
+import java.util.Locale;
+import java.util.Map;
+import java.util.Set;
+import java.util.TreeSet;
+import java.util.regex.Pattern;
+
+/**
+ * Reads a pool as it comes over the wire: HOCON or JSON, with its files named by their content.
+ * Strict: what it does not know it refuses, and says what was probably meant. Pure.
+ */
+public final class PoolSpecReader {
+  private static final Set<String> KEYS =
+      Set.of(
+          "name",
+          "command",
+          "protocol",
+          "files",
+          "resources",
+          "size",
+          "job",
+          "env",
+          "start-timeout",
+          "requirements",
+          "image");
+  private static final Set<String> RESOURCE_KEYS = Set.of("cpus", "mem", "ports");
+  private static final Set<String> SIZE_KEYS = Set.of("min", "max");
+  private static final Set<String> JOB_KEYS = Set.of("timeout", "attempts", "durability");
+  private static final Set<String> FILE_KEYS = Set.of("name", "sha256");
+
+  private static final Pattern NAME = Pattern.compile("[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?");
+  private static final Pattern FILE_NAME = Pattern.compile("[^/\\\\\\p{Cntrl}]{1,200}");
+  private static final Pattern SHA_256 = Pattern.compile("[0-9a-f]{64}");
+  private static final Pattern VARIABLE = Pattern.compile("[A-Za-z_][A-Za-z0-9_]*");
+
+  private static final double LEAST_CPUS = 0.01;
+  private static final long LEAST_MEM_BYTES = 16L << 20;
+
+  private PoolSpecReader() {}
+
+  /** A text that is no pool; the message is one line that says what is wrong and what to do. */
+  public static final class InvalidPoolException extends IllegalArgumentException {
+    InvalidPoolException(String message) {
+      super(message);
+    }
+  }
+
+  /**
+   * Reads one pool.
+   *
+   * @throws InvalidPoolException when the text is not one
+   */
+  public static PoolSpec read(String text) {
+    Config config = parse(text);
+    try {
+      return read(config);
+    } catch (ConfigException.Missing e) {
+      throw new InvalidPoolException(oneLine(e));
+    } catch (ConfigException e) {
+      throw new InvalidPoolException(oneLine(e));
+    } catch (InvalidPoolException e) {
+      throw e;
+    } catch (IllegalArgumentException e) {
+      throw new InvalidPoolException(String.valueOf(e.getMessage()));
+    }
+  }
+
+  private static Config parse(String text) {
+    try {
+      return ConfigFactory.parseString(text).resolve();
+    } catch (ConfigException.UnresolvedSubstitution e) {
+      throw new InvalidPoolException(
+          "the pool refers to something that it does not define: " + oneLine(e));
+    } catch (ConfigException e) {
+      throw new InvalidPoolException("the pool is neither HOCON nor JSON: " + oneLine(e));
+    }
+  }
+
+  /** The library's messages name the origin first ("String: 3: …"), which says nothing here. */
+  private static String oneLine(ConfigException e) {
+    String message = String.valueOf(e.getMessage()).replaceAll("\\s+", " ");
+    return message.replaceAll("\\bString: (\\d+)\\b", "line $1").replaceAll("merge of .*? : ", "");
+  }
+
+  private static PoolSpec read(Config pool) {
+    known("", pool.root(), KEYS);
+    refuseLater(pool);
+    String name = required(pool, "name");
+    if (!NAME.matcher(name).matches()) {
+      throw new InvalidPoolException(
+          "name must be 1 to 63 lower-case letters, digits and dashes, not '" + name + "'");
+    }
+    String command = required(pool, "command");
+    if (command.isBlank()) {
+      throw new InvalidPoolException("command must not be empty");
+    }
+    return new PoolSpec(
+        name,
+        command,
+        protocol(pool),
+        files(pool),
+        resources(pool),
+        size(pool),
+        job(pool),
+        env(pool),
+        pool.hasPath("start-timeout")
+            ? duration(pool, "start-timeout")
+            : PoolSpec.DEFAULT_START_TIMEOUT);
+  }
+
+  private static void known(String prefix, ConfigObject object, Set<String> keys) {
+    for (String key : object.keySet()) {
+      if (!keys.contains(key)) {
+        throw new InvalidPoolException(
+            "unknown key '"
+                + prefix
+                + key
+                + "'"
+                + Nearest.of(key, keys)
+                    .map(nearest -> ": did you mean '" + prefix + nearest + "'?")
+                    .orElse(": known are " + String.join(", ", new TreeSet<>(keys))));
+      }
+    }
+  }
+
+  private static void refuseLater(Config pool) {
+    if (pool.hasPath("requirements")) {
+      throw new InvalidPoolException(
+          "requirements is not supported yet: install what the pool needs on the agents, or bring"
+              + " it along in files");
+    }
+    if (pool.hasPath("image")) {
+      throw new InvalidPoolException(
+          "image is not supported yet: leave it out, and workers run as plain processes");
+    }
+  }
+
+  private static String required(Config pool, String key) {
+    if (!pool.hasPath(key)) {
+      throw new InvalidPoolException("the pool has no " + key + ": add " + key + " = …");
+    }
+    return pool.getString(key);
+  }
+
+  private static WorkerProtocol protocol(Config pool) {
+    String text = pool.hasPath("protocol") ? pool.getString("protocol") : "frames";
+    return switch (text.toLowerCase(Locale.ROOT)) {
+      case "frames" -> WorkerProtocol.FRAMES;
+      case "none" -> WorkerProtocol.NONE;
+      case "http" ->
+          throw new InvalidPoolException(
+              "protocol http is not supported yet: use frames (python3 -m troupe.worker MODULE),"
+                  + " or none for a server that takes no jobs");
+      default ->
+          throw new InvalidPoolException("protocol must be frames or none, not '" + text + "'");
+    };
+  }
+
+  private static List<PoolFile> files(Config pool) {
+    if (!pool.hasPath("files")) {
+      return List.of();
+    }
+    List<PoolFile> files = new ArrayList<>();
+    Set<String> names = new HashSet<>();
+    for (ConfigValue value : pool.getList("files")) {
+      if (!(value instanceof ConfigObject file)) {
+        throw new InvalidPoolException(
+            "files must be uploaded first and then named as {name, sha256}: `troupe pool apply`"
+                + " does both");
+      }
+      known("files.", file, FILE_KEYS);
+      Config config = file.toConfig();
+      PoolFile poolFile = new PoolFile(required(config, "name"), required(config, "sha256"));
+      if (!FILE_NAME.matcher(poolFile.name()).matches()
+          || poolFile.name().equals(".")
+          || poolFile.name().equals("..")
+          || poolFile.name().contains("'")) {
+        throw new InvalidPoolException(
+            "a file's name must be a name without folders and quotes, not '"
+                + poolFile.name()
+                + "'");
+      }
+      if (!SHA_256.matcher(poolFile.sha256()).matches()) {
+        throw new InvalidPoolException(
+            "sha256 of " + poolFile.name() + " must be 64 lower-case hexadecimal digits");
+      }
+      if (!names.add(poolFile.name())) {
+        throw new InvalidPoolException("two files have the name " + poolFile.name());
+      }
+      files.add(poolFile);
+    }
+    return files;
+  }
+
+  private static Resources resources(Config pool) {
+    if (!pool.hasPath("resources")) {
+      throw new InvalidPoolException(
+          "the pool has no resources: add resources { cpus = 0.5, mem = 128 MiB }");
+    }
+    Config resources = pool.getConfig("resources");
+    known("resources.", resources.root(), RESOURCE_KEYS);
+    for (String key : List.of("cpus", "mem")) {
+      if (!resources.hasPath(key)) {
+        throw new InvalidPoolException("resources." + key + " is missing");
+      }
+    }
+    double cpus = resources.getDouble("cpus");
+    if (!(cpus >= LEAST_CPUS) || cpus > 1_000_000) {
+      throw new InvalidPoolException(
+          "resources.cpus must be at least " + LEAST_CPUS + ", not " + cpus);
+    }
+    ConfigMemorySize mem = resources.getMemorySize("mem");
+    if (mem.toBytes() < LEAST_MEM_BYTES) {
+      throw new InvalidPoolException(
+          "resources.mem must be at least 16 MiB, with its unit, such as 128 MiB; it is "
+              + mem.toBytes()
+              + " bytes");
+    }
+    int ports = resources.hasPath("ports") ? resources.getInt("ports") : 0;
+    if (ports < 0 || ports > 1000) {
+      throw new InvalidPoolException("resources.ports must be from 0 to 1000, not " + ports);
+    }
+    return new Resources(cpus, mem.toBytes() / 1048576.0, ports);
+  }
+
+  private static PoolSize size(Config pool) {
+    if (!pool.hasPath("size")) {
+      return new PoolSize.PerAgent();
+    }
+    ConfigValue value = pool.getValue("size");
+    if (value.valueType() == ConfigValueType.OBJECT) {
+      Config size = pool.getConfig("size");
+      known("size.", size.root(), SIZE_KEYS);
+      if (!size.hasPath("min") || !size.hasPath("max")) {
+        throw new InvalidPoolException("size needs both min and max, as in { min = 1, max = 8 }");
+      }
+      return new PoolSize.Range(size.getInt("min"), size.getInt("max"));
+    }
+    return size(String.valueOf(value.unwrapped()));
+  }
+
+  /**
+   * Reads a size as one word: {@code per-agent} or a number.
+   *
+   * @throws InvalidPoolException when it is neither
+   */
+  public static PoolSize size(String text) {
+    if (text.equals("per-agent")) {
+      return new PoolSize.PerAgent();
+    }
+    try {
+      int workers = Integer.parseInt(text);
+      if (workers >= 0) {
+        return new PoolSize.Fixed(workers);
+      }
+    } catch (NumberFormatException e) {
+      // told below
+    }
+    throw new InvalidPoolException(
+        "size must be per-agent, a number, or { min = …, max = … }, not '" + text + "'");
+  }
+
+  private static JobPolicy job(Config pool) {
+    Duration timeout = Duration.ofSeconds(60);
+    int attempts = 3;
+    // Jobs are kept in memory so far; a pool that asks for the store gets it when there is one.
+    Durability durability = Durability.STORE;
+    if (pool.hasPath("job")) {
+      Config job = pool.getConfig("job");
+      known("job.", job.root(), JOB_KEYS);
+      timeout = job.hasPath("timeout") ? duration(job, "timeout") : timeout;
+      attempts = job.hasPath("attempts") ? job.getInt("attempts") : attempts;
+      durability = job.hasPath("durability") ? durability(job.getString("durability")) : durability;
+    }
+    return new JobPolicy(timeout, attempts, durability);
+  }
+
+  private static Durability durability(String text) {
+    return switch (text) {
+      case "store" -> Durability.STORE;
+      case "memory" -> Durability.MEMORY;
+      default ->
+          throw new InvalidPoolException(
+              "job.durability must be store or memory, not '" + text + "'");
+    };
+  }
+
+  private static Duration duration(Config config, String key) {
+    Duration duration = config.getDuration(key);
+    if (duration.isNegative() || duration.isZero()) {
+      throw new InvalidPoolException(key + " must be positive");
+    }
+    return duration;
+  }
+
+  private static Map<String, String> env(Config pool) {
+    if (!pool.hasPath("env")) {
+      return Map.of();
+    }
+    Map<String, String> env = new HashMap<>();
+    pool.getObject("env")
+        .forEach(
+            (key, value) -> {
+              if (!VARIABLE.matcher(key).matches()) {
+                throw new InvalidPoolException("'" + key + "' cannot name an environment variable");
+              }
+              if (value.valueType() == ConfigValueType.OBJECT
+                  || value.valueType() == ConfigValueType.LIST) {
+                throw new InvalidPoolException("env." + key + " must be a text");
+              }
+              env.put(key, String.valueOf(value.unwrapped()));
+            });
+    return env;
+  }
+}
