@@ -1,0 +1,332 @@
+"""Serves the public functions of a module: ``python3 -m troupe.worker MODULE``.
+
+The executor that starts it says by the environment where its socket is. A job is a call of one function with
+one argument; what the function returns is the result: JSON, or bytes as they are. An exception fails that job
+only. One thread, one job at a time, in the order in which they come. ``print`` goes to the worker's log.
+"""
+
+import faulthandler
+import importlib
+import json
+import json.encoder
+import json.scanner
+import mmap
+import os
+import signal
+import socket
+import sys
+import time
+import traceback
+
+from troupe import frames
+
+# How the process ends; the executor does not start it again after those that cannot heal by themselves.
+EXIT_USAGE = 64  # wrong command line or environment: cannot heal
+EXIT_PROTOCOL = 76  # what came over the socket is no frame
+EXIT_MODULE = 78  # the module cannot be imported: cannot heal
+
+#: Results wait for company no longer than this, and no more bytes of them than that.
+FLUSH_AFTER_SECONDS = 0.001
+FLUSH_BYTES = 64 << 10
+RECEIVE_BYTES = 256 << 10
+#: A function whose last call took longer than this is not begun while results of others wait.
+QUICK_SECONDS = 0.0005
+TRACEBACK_LINES = 12
+
+
+class JobCancelled(BaseException):
+    """Raised in the job's function when the job is no longer wanted."""
+
+
+class NoFunction(LookupError):
+    """The module has no such public function."""
+
+
+class Functions(dict):
+    """The public functions of a module by name, in bytes, each looked up once: [function, was it slow]."""
+
+    def __init__(self, module):
+        super().__init__()
+        self._module = module
+
+    def __missing__(self, name):
+        text = name.decode("utf-8", "replace")
+        function = None if text.startswith("_") else getattr(self._module, text, None)
+        listed = getattr(self._module, "__all__", None)
+        if not callable(function) or isinstance(function, type) or (listed is not None and text not in listed):
+            raise NoFunction(f"module {self._module.__name__} has no public function {text!r}")
+        self[name] = entry = [function, True]
+        return entry
+
+
+class Seat:
+    """What the executor and this process tell each other besides frames, in memory they share.
+
+    Word 0: id of the job that was begun last. Word 1: id of the job to be cancelled, set before SIGINT is sent.
+    """
+
+    def __init__(self, path):
+        if path:
+            with open(path, "r+b") as file:
+                self.words = memoryview(mmap.mmap(file.fileno(), 64)).cast("Q")
+        else:
+            self.words = memoryview(bytearray(64)).cast("Q")
+
+
+def json_writer():
+    """A function from an object to compact JSON text; much quicker than json.dumps for small objects."""
+    encoder = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+    make = json.encoder.c_make_encoder
+    if make is None:
+        return encoder.encode
+    markers = {}
+    encode = make(
+        markers, encoder.default, json.encoder.encode_basestring, None, ":", ",", False, False, False
+    )
+    join = "".join
+
+    def write(value):
+        try:
+            return join(encode(value, 0))
+        except BaseException:
+            markers.clear()
+            raise
+
+    return write
+
+
+def json_reader():
+    """A function from UTF-8 JSON to an object; much quicker than json.loads for small ones."""
+    decoder = json.JSONDecoder()
+    scan = decoder.scan_once
+
+    def read(data):
+        text = data.decode()
+        try:
+            value, end = scan(text, 0)
+            if end == len(text):
+                return value
+        except StopIteration:
+            pass
+        return decoder.decode(text)
+
+    return read
+
+
+class Server:
+    """Runs the jobs that come over a connected socket until the other side closes it or says SHUTDOWN."""
+
+    def __init__(self, connection, functions, seat, max_frame=frames.MAX_FRAME, max_result=None):
+        self._connection = connection
+        self._functions = functions
+        self._seat = seat
+        self._max_frame = max_frame
+        self._max_result = max_result or max_frame - 16
+        self._running = 0
+        self._stopping = False
+
+    # Signals: Python runs these between two steps of the main thread, so possibly inside the user's function.
+
+    def on_interrupt(self, _signal, _frame):
+        """SIGINT: ends the running job if it is the one that the executor named."""
+        if self._running and self._seat.words[1] == self._running:
+            raise JobCancelled()
+
+    def on_terminate(self, _signal, _frame):
+        """SIGTERM: ends the process, with the user's ``finally`` blocks and exit handlers run."""
+        self._stopping = True
+        raise SystemExit(0)
+
+    def _failure(self, error):
+        """The bytes of an ERROR's name and payload."""
+        kind = type(error).__name__
+        if isinstance(error, JobCancelled):
+            name, message = b"cancelled", "cancelled"
+        elif isinstance(error, NoFunction):
+            name, kind, message = b"no-function", "LookupError", str(error)
+        else:
+            name, message = b"raised", _text_of(error)
+        own = os.path.abspath(__file__)
+        stack = [
+            entry
+            for entry in traceback.extract_tb(error.__traceback__)
+            if os.path.abspath(entry.filename) != own
+        ]
+        lines = "".join(traceback.format_list(stack)).splitlines()[-TRACEBACK_LINES:]
+        body = {"type": kind, "message": message[:4000], "traceback": [line[:400] for line in lines]}
+        return name, json.dumps(body).encode()
+
+    def _encode(self, value, write):
+        """Content type and bytes of a result."""
+        if isinstance(value, (bytes, bytearray, memoryview)):
+            content, body = frames.BYTES, bytes(value)
+        else:
+            content, body = frames.JSON, write(value).encode("utf-8", "surrogatepass")
+        if len(body) > self._max_result:
+            raise ValueError(
+                f"the result of {len(body)} bytes is over the limit of {self._max_result}: return less, or where it is"
+            )
+        return content, body
+
+    def _receive_rest(self, rest):
+        """What is left of the last chunk, and what has come since: at least the whole frame that it begins."""
+        wanted = 0
+        if len(rest) >= 4:
+            wanted = frames.frame_size(frames.LENGTH.unpack_from(rest)[0], self._max_frame) - len(rest)
+        if wanted <= RECEIVE_BYTES:
+            data = self._connection.recv(RECEIVE_BYTES)
+            return rest + data if data else b""
+        buffer = bytearray(len(rest) + wanted)
+        buffer[: len(rest)] = rest
+        view = memoryview(buffer)
+        filled = len(rest)
+        while filled < len(buffer):
+            count = self._connection.recv_into(view[filled:])
+            if count == 0:
+                return b""
+            filled += count
+        return bytes(buffer)
+
+    def serve(self):
+        """Returns when there will be no more jobs. Raises MalformedFrame when what comes is no frame."""
+        # The hot loop: everything it needs is a local variable, and it makes no call it can do without.
+        receive, send = self._connection.recv, self._connection.sendall
+        functions, words, encode = self._functions, self._seat.words, self._encode
+        unpack, pack, clock = frames.HEADER.unpack_from, frames.HEADER.pack, time.perf_counter
+        read, write = json_reader(), json_writer()
+        max_frame, max_result = self._max_frame, self._max_result
+        JOB, RESULT, ERROR, JSON = frames.JOB, frames.RESULT, frames.ERROR, frames.JSON
+        rest, unsent, unsent_bytes, first_unsent = b"", [], 0, 0.0
+        while True:
+            data = self._receive_rest(rest) if rest else receive(RECEIVE_BYTES)
+            if not data:
+                return
+            position, end = 0, len(data)
+            before = clock()
+            while end - position >= 16:
+                length, kind, content, name_length, ident = unpack(data, position)
+                following = position + 4 + length
+                if following > end and following - position <= max_frame:
+                    break
+                start = position + 16 + name_length
+                if kind != JOB or content > 1 or start > following or following - position > max_frame:
+                    frames.check(kind, content, name_length, frames.frame_size(length, max_frame))
+                    if kind == frames.SHUTDOWN:
+                        if unsent:
+                            send(b"".join(unsent))
+                        return
+                    raise frames.MalformedFrame(f"a frame of type {kind} is not for a worker")
+                try:
+                    name = data[position + 16 : start]
+                    entry = functions[name]
+                    if unsent and entry[1]:
+                        send(b"".join(unsent))
+                        unsent, unsent_bytes = [], 0
+                    payload = data[start:following]
+                    words[0] = self._running = ident
+                    value = entry[0](read(payload) if content == JSON else payload)
+                    if value is None:
+                        body, content = b"null", JSON
+                    else:
+                        content, body = encode(value, write)
+                    self._running = 0
+                    unsent.append(pack(12 + len(body), RESULT, content, 0, ident))
+                    unsent.append(body)
+                    unsent_bytes += 16 + len(body)
+                except BaseException as error:  # also SystemExit: a job does not end the process
+                    self._running = 0
+                    words[0] = ident
+                    if self._stopping:
+                        raise
+                    name, body = self._failure(error)
+                    unsent.append(frames.frame(ERROR, JSON, ident, name, body))
+                    unsent_bytes += 16 + len(name) + len(body)
+                    entry = [None, True]
+                position = following
+                now = clock()
+                entry[1] = now - before > QUICK_SECONDS
+                before = now
+                if len(unsent) <= 2:
+                    first_unsent = now
+                if now - first_unsent > FLUSH_AFTER_SECONDS or unsent_bytes > FLUSH_BYTES:
+                    send(b"".join(unsent))
+                    unsent, unsent_bytes = [], 0
+            if unsent:
+                send(b"".join(unsent))
+                unsent, unsent_bytes = [], 0
+            rest = data[position:] if position < end else b""
+
+
+def _text_of(error):
+    try:
+        return str(error)
+    except Exception:  # the user's __str__ may raise too
+        return "<an exception whose text cannot be had>"
+
+
+def _fail(code, line):
+    print(f"troupe.worker: {line}", file=sys.stderr, flush=True)
+    return code
+
+
+def _import(name):
+    """The module; raises what its code raises."""
+    if "" not in sys.path and os.getcwd() not in sys.path:
+        sys.path.insert(0, os.getcwd())
+    return importlib.import_module(name)
+
+
+def main(arguments=None, environment=os.environ):
+    """Runs one worker; returns the exit code."""
+    arguments = sys.argv[1:] if arguments is None else arguments
+    if len(arguments) != 1 or arguments[0].startswith("-"):
+        return _fail(EXIT_USAGE, "usage: python3 -m troupe.worker MODULE")
+    path, token = environment.get("TROUPE_SOCKET"), environment.get("TROUPE_TOKEN")
+    if not path or token is None:
+        return _fail(
+            EXIT_USAGE, "TROUPE_SOCKET and TROUPE_TOKEN are not set: it is started by an executor"
+        )
+    faulthandler.enable()
+    os.dup2(os.open(os.devnull, os.O_RDONLY), 0)  # the pipe that was there is none of the user's business
+    for stream in (sys.stdout, sys.stderr):
+        stream.reconfigure(line_buffering=True, errors="backslashreplace")
+    try:
+        module = _import(arguments[0].removesuffix(".py"))
+    except BaseException as error:  # whatever the user's code does while it is imported
+        frames_of_user = traceback.extract_tb(error.__traceback__)
+        where = f" ({frames_of_user[-1].filename}:{frames_of_user[-1].lineno})" if frames_of_user else ""
+        traceback.print_exc()
+        reason = f"{type(error).__name__}: {_text_of(error)}{where}"
+        return _fail(EXIT_MODULE, f"module {arguments[0]} cannot be imported: {reason}")
+    connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    try:
+        connection.connect(path)
+    except OSError as error:
+        return _fail(EXIT_PROTOCOL, f"no executor listens at {path}: {error.strerror}")
+    max_frame = int(environment.get("TROUPE_MAX_FRAME") or frames.MAX_FRAME)
+    max_result = int(environment.get("TROUPE_MAX_RESULT") or 0)
+    server = Server(
+        connection, Functions(module), Seat(environment.get("TROUPE_SEAT")), max_frame, max_result
+    )
+    signal.signal(signal.SIGINT, server.on_interrupt)
+    signal.signal(signal.SIGTERM, server.on_terminate)
+    hello = {
+        "protocol": frames.VERSION,
+        "pid": os.getpid(),
+        "token": token,
+        "python": "%d.%d.%d" % sys.version_info[:3],
+    }
+    for name in ("TROUPE_TOKEN", "TROUPE_SOCKET", "TROUPE_SEAT"):
+        os.environ.pop(name, None)  # children have no business with them
+    try:
+        connection.sendall(frames.frame(frames.HELLO, frames.JSON, 0, b"", json.dumps(hello).encode()))
+        server.serve()
+    except frames.MalformedFrame as error:
+        return _fail(EXIT_PROTOCOL, f"the executor sent what is no frame: {error}")
+    except (BrokenPipeError, ConnectionResetError):
+        return 0  # the executor is gone, or wants nothing more of this process
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

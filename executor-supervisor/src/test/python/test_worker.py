@@ -1,0 +1,278 @@
+import json
+import os
+import pathlib
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import textwrap
+import unittest
+
+from troupe import frames
+
+PACKAGES = pathlib.Path(__file__).resolve().parents[2] / "main/python"
+
+MODULE = """
+    import os, sys, time
+    calls = []
+
+    def echo(value): return value
+    def fail(value): raise ValueError("bad: %s" % value)
+    def leave(value): sys.exit(3)
+    def say(value): print("said", value)
+    def nan(value): return float("nan")
+    def big(value): return "x" * value
+    def pid(value): return os.getpid()
+    def wait(value):
+        try:
+            print("waiting", flush=True)
+            time.sleep(60)
+        finally:
+            print("cleaned up", flush=True)
+    def stdin(value): return sys.stdin.read()
+    def environment(value): return [k for k in os.environ if k.startswith("TROUPE_")]
+    def _private(value): return 1
+    not_a_function = 3
+"""
+
+
+class Worker:
+    """A real worker process at the other end of a real socket."""
+
+    def __init__(self, folder, module=MODULE, **environment):
+        self.folder = pathlib.Path(folder)
+        (self.folder / "mine.py").write_text(textwrap.dedent(module))
+        (self.folder / "seat").write_bytes(bytes(64))
+        self.listener = socket.socket(socket.AF_UNIX)
+        self.listener.bind(str(self.folder / "s"))
+        self.listener.listen()
+        self.listener.settimeout(60)
+        self.process = subprocess.Popen(
+            [sys.executable, "-B", "-m", "troupe.worker", "mine"],
+            cwd=folder,
+            env={
+                **os.environ,
+                "PYTHONPATH": str(PACKAGES),
+                "TROUPE_SOCKET": str(self.folder / "s"),
+                "TROUPE_TOKEN": "t0k3n",
+                "TROUPE_SEAT": str(self.folder / "seat"),
+                **environment,
+            },
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+        )
+        self.connection = None
+        self.rest = b""
+        self.read = []
+
+    def connect(self):
+        self.connection, _ = self.listener.accept()
+        self.connection.settimeout(60)
+        return json.loads(self.receive()[4])
+
+    def send(self, function, value, ident=1):
+        self.connection.sendall(
+            frames.frame(frames.JOB, frames.JSON, ident, function.encode(), json.dumps(value).encode())
+        )
+
+    def receive(self):
+        while not self.read:
+            data = self.connection.recv(65536)
+            if not data:
+                raise EOFError("the worker closed its socket")
+            self.read, self.rest = frames.decode(self.rest + data)
+        return self.read.pop(0)
+
+    def call(self, function, value, ident=1):
+        self.send(function, value, ident)
+        kind, _, answered, name, payload = self.receive()
+        assert answered == ident, (answered, ident)
+        return (kind, name.decode(), json.loads(payload))
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.process.kill()
+        for stream in (self.process.stdin, self.process.stdout, self.process.stderr):
+            stream.close()
+        self.process.wait(60)
+        self.listener.close()
+        if self.connection:
+            self.connection.close()
+
+
+class WorkerTest(unittest.TestCase):
+    def setUp(self):
+        folder = tempfile.TemporaryDirectory()
+        self.addCleanup(folder.cleanup)
+        self.folder = folder.name
+
+    def worker(self, **options):
+        worker = Worker(self.folder, **options)
+        self.addCleanup(worker.__exit__)
+        return worker
+
+    def connected(self, **options):
+        worker = self.worker(**options)
+        worker.connect()
+        return worker
+
+    def test_it_says_who_it_is(self):
+        worker = self.worker()
+        hello = worker.connect()
+        self.assertEqual(1, hello["protocol"])
+        self.assertEqual(worker.process.pid, hello["pid"])
+        self.assertEqual("t0k3n", hello["token"])
+
+    def test_a_function_gets_the_value_and_its_return_value_comes_back(self):
+        worker = self.connected()
+        for value in (None, 1, 2.5, "ü\n", [1, [2]], {"a": {"b": None}}, True):
+            self.assertEqual((frames.RESULT, "", value), worker.call("echo", value))
+
+    def test_bytes_go_and_come_as_they_are(self):
+        worker = self.connected()
+        worker.connection.sendall(
+            frames.frame(frames.JOB, frames.BYTES, 7, b"echo", b"\x00\xff")
+        )
+        self.assertEqual((frames.RESULT, frames.BYTES, 7, b"", b"\x00\xff"), worker.receive())
+
+    def test_pipelined_jobs_are_answered_in_order(self):
+        worker = self.connected()
+        for ident in range(1, 501):
+            worker.send("echo", ident, ident)
+        self.assertEqual(
+            [(ident, str(ident).encode()) for ident in range(1, 501)],
+            [(f[2], f[4]) for f in (worker.receive() for _ in range(500))],
+        )
+
+    def test_a_payload_larger_than_a_receive_arrives_whole(self):
+        worker = self.connected()
+        value = "y" * (3 << 20)
+        self.assertEqual((frames.RESULT, "", value), worker.call("echo", value))
+
+    def test_an_exception_fails_its_job_only(self):
+        worker = self.connected()
+        kind, name, body = worker.call("fail", 3)
+        self.assertEqual((frames.ERROR, "raised"), (kind, name))
+        self.assertEqual(("ValueError", "bad: 3"), (body["type"], body["message"]))
+        self.assertIn("mine.py", body["traceback"][0])
+        self.assertNotIn("troupe/worker.py", "".join(body["traceback"]))
+        self.assertEqual((frames.RESULT, "", 4), worker.call("echo", 4))
+
+    def test_a_function_that_calls_exit_fails_its_job_only(self):
+        worker = self.connected()
+        self.assertEqual("SystemExit", worker.call("leave", None)[2]["type"])
+        self.assertEqual((frames.RESULT, "", 4), worker.call("echo", 4))
+
+    def test_what_is_no_public_function_is_named(self):
+        worker = self.connected()
+        for function in ("missing", "_private", "not_a_function", "__import__"):
+            kind, name, body = worker.call(function, None)
+            self.assertEqual((frames.ERROR, "no-function"), (kind, name))
+            self.assertEqual(f"module mine has no public function {function!r}", body["message"])
+
+    def test_a_payload_that_is_no_json_fails_its_job_only(self):
+        worker = self.connected()
+        for payload in (b"{", b"", b"\xff", b"1 2"):
+            worker.connection.sendall(frames.frame(frames.JOB, frames.JSON, 1, b"echo", payload))
+            self.assertEqual(frames.ERROR, worker.receive()[0])
+        worker.connection.sendall(frames.frame(frames.JOB, frames.JSON, 1, b"echo", b" [1 ] \n"))
+        self.assertEqual(b"[1]", worker.receive()[4])
+
+    def test_a_result_that_json_cannot_hold_or_that_is_too_large_fails_its_job_only(self):
+        worker = self.connected(TROUPE_MAX_RESULT="1000")
+        self.assertEqual("ValueError", worker.call("nan", None)[2]["type"])
+        self.assertIn("1002 bytes is over the limit of 1000", worker.call("big", 1000)[2]["message"])
+        self.assertEqual((frames.RESULT, "", "x" * 998), worker.call("big", 998))
+
+    def test_what_it_prints_does_not_disturb_the_protocol_and_comes_at_once(self):
+        worker = self.connected()
+        self.assertEqual((frames.RESULT, "", None), worker.call("say", "hello"))
+        self.assertEqual(b"said hello\n", worker.process.stdout.readline())
+
+    def test_a_quick_result_does_not_wait_for_a_slow_job_behind_it(self):
+        worker = self.connected()
+        worker.send("echo", 1, 1)
+        worker.send("wait", None, 2)
+        self.assertEqual(1, worker.receive()[2])
+
+    def test_only_the_job_that_was_named_is_cancelled(self):
+        worker = self.connected()
+        worker.send("wait", None, 5)
+        worker.process.stdout.readline()
+        with open(worker.folder / "seat", "r+b") as seat:
+            self.assertEqual(5, int.from_bytes(seat.read(8), sys.byteorder))
+            worker.process.send_signal(signal.SIGINT)  # word 1 names no job: nothing happens
+            seat.seek(8)
+            seat.write((5).to_bytes(8, sys.byteorder))
+            seat.flush()
+            worker.process.send_signal(signal.SIGINT)
+        kind, _, ident, name, _ = worker.receive()
+        self.assertEqual((frames.ERROR, 5, b"cancelled"), (kind, ident, name))
+        self.assertEqual(b"cleaned up\n", worker.process.stdout.readline())
+        worker.process.send_signal(signal.SIGINT)  # late: the job is over
+        self.assertEqual((frames.RESULT, "", 4), worker.call("echo", 4, 6))
+
+    def test_it_ends_with_code_0_when_the_socket_is_closed(self):
+        worker = self.connected()
+        worker.connection.close()
+        self.assertEqual(0, worker.process.wait(60))
+
+    def test_it_answers_what_it_was_sent_and_ends_with_code_0_when_told_to(self):
+        worker = self.connected()
+        worker.send("echo", 1)
+        worker.connection.sendall(frames.frame(frames.SHUTDOWN, frames.JSON, 0, b"", b""))
+        self.assertEqual(b"1", worker.receive()[4])
+        self.assertEqual(0, worker.process.wait(60))
+
+    def test_sigterm_runs_the_cleaning_up_of_the_running_job(self):
+        worker = self.connected()
+        worker.send("wait", None)
+        worker.process.stdout.readline()
+        worker.process.terminate()
+        self.assertEqual(b"cleaned up\n", worker.process.stdout.readline())
+        self.assertEqual(0, worker.process.wait(60))
+
+    def test_what_is_no_frame_ends_it_with_a_code_and_one_line(self):
+        worker = self.connected()
+        worker.connection.sendall(b"GET / HTTP/1.1\r\n\r\n")
+        self.assertEqual(76, worker.process.wait(60))
+        self.assertEqual(
+            b"troupe.worker: the executor sent what is no frame: "
+            b"a frame of 1195725860 bytes is over the limit of 16777216\n",
+            worker.process.stderr.read(),
+        )
+
+    def test_a_module_that_does_not_import_ends_it_with_a_code_and_a_last_line_that_says_why(self):
+        worker = self.worker(module="import no_such_module")
+        self.assertEqual(78, worker.process.wait(60))
+        last = worker.process.stderr.read().decode().splitlines()[-1]
+        self.assertRegex(
+            last,
+            r"^troupe.worker: module mine cannot be imported: "
+            r"ModuleNotFoundError: No module named 'no_such_module' \(.*mine.py:1\)$",
+        )
+
+    def test_user_code_sees_an_empty_stdin_and_no_token(self):
+        worker = self.connected()
+        self.assertEqual((frames.RESULT, "", ""), worker.call("stdin", None))
+        self.assertEqual((frames.RESULT, "", []), worker.call("environment", None))
+
+    def test_wrong_usage_is_one_line(self):
+        for arguments in ([], ["a", "b"], ["--help"]):
+            process = subprocess.run(
+                [sys.executable, "-B", "-m", "troupe.worker", *arguments],
+                env={**os.environ, "PYTHONPATH": str(PACKAGES)},
+                stderr=subprocess.PIPE,
+                timeout=60,
+                check=False,
+            )
+            self.assertEqual(64, process.returncode)
+            self.assertEqual(1, process.stderr.count(b"\n"))
+
+
+if __name__ == "__main__":
+    unittest.main()
