@@ -28,7 +28,7 @@ public record MasterAddress(boolean secure, String host, int port) {
     try {
       URI uri = new URI(text.contains("://") ? text : defaultScheme + "://" + text);
       boolean secure = "https".equals(uri.getScheme());
-      if (uri.getHost() == null || !secure && !"http".equals(uri.getScheme())) {
+      if (uri.getHost() == null || (!secure && !"http".equals(uri.getScheme()))) {
         return Optional.empty();
       }
       return Optional.of(

@@ -67,7 +67,7 @@ final class Surplus {
                           && w.agentId().equals(agent.getKey()));
       boolean busyHere =
           workers.stream().anyMatch(w -> w.agentId().equals(agent.getKey()) && onItsWay(w));
-      if (pool.perAgent() && newRuns && !busyHere || !patient && !busyAnywhere) {
+      if ((pool.perAgent() && newRuns && !busyHere) || (!patient && !busyAnywhere)) {
         return pick(agent.getValue(), roomFor(pool));
       }
     }

@@ -103,7 +103,7 @@ public final class SqlStore implements Store {
 
   private static boolean isLocked(Throwable failure) {
     // 90020: H2's DATABASE_ALREADY_OPEN
-    return failure instanceof SQLException sql && sql.getErrorCode() == 90020
+    return (failure instanceof SQLException sql && sql.getErrorCode() == 90020)
         || String.valueOf(failure.getMessage()).contains("file is locked");
   }
 
