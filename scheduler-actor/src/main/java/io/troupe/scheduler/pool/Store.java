@@ -1,6 +1,7 @@
 package io.troupe.scheduler.pool;
 
 import io.troupe.model.PoolSpec;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
 
@@ -44,6 +45,15 @@ public interface Store extends AutoCloseable {
     /** What a new store holds. */
     public static Saved nothing() {
       return new Saved(Optional.empty(), 0, List.of(), List.of(), List.of());
+    }
+
+    /** What to write so that only the pools are left. */
+    public List<Change> forgettingFramework() {
+      List<Change> changes = new ArrayList<>();
+      changes.add(new FrameworkForgotten());
+      workers.forEach(worker -> changes.add(new WorkerRemoved(worker.taskId())));
+      executors.forEach(e -> changes.add(new ExecutorRemoved(e.agentId(), e.executorId())));
+      return changes;
     }
   }
 
