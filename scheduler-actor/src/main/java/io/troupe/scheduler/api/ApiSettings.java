@@ -1,9 +1,7 @@
 package io.troupe.scheduler.api;
 
 import com.typesafe.config.Config;
-import com.typesafe.config.ConfigException;
-import java.net.InetAddress;
-import java.net.UnknownHostException;
+import io.troupe.scheduler.watch.Loopback;
 import java.time.Duration;
 
 /**
@@ -25,33 +23,11 @@ public record ApiSettings(
   public static ApiSettings from(Config root) {
     Config api = root.getConfig("troupe.api");
     return new ApiSettings(
-        loopback("troupe.bind", root.getString("troupe.bind")),
+        Loopback.only("troupe.bind", root.getString("troupe.bind")),
         api.getInt("port"),
         api.getDuration("longest-wait"),
         api.getInt("map-jobs"),
         api.getBytes("map-bytes"),
         api.getInt("event-buffer"));
-  }
-
-  /**
-   * The address, which must be a loopback one: whoever reaches the API can run any command on the
-   * agents, and it has no tokens yet.
-   *
-   * @param key the setting, for the message
-   */
-  public static String loopback(String key, String host) {
-    try {
-      if (InetAddress.getByName(host).isLoopbackAddress()) {
-        return host;
-      }
-    } catch (UnknownHostException e) {
-      throw new ConfigException.BadValue(key, "no such address: " + host);
-    }
-    throw new ConfigException.BadValue(
-        key,
-        host
-            + " is not a loopback address: everybody who reached it could run commands on all"
-            + " agents, because requests need no token yet. Use 127.0.0.1, and an SSH tunnel from"
-            + " elsewhere");
   }
 }

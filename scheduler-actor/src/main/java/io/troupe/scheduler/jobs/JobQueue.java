@@ -136,18 +136,21 @@ public final class JobQueue {
    *
    * @param entry where it publishes its numbers
    * @param time must not go back
+   * @param times what takes note of each end
    */
   static Behavior<Command> create(
       String pool,
       JobSettings settings,
       JobIds ids,
       InstantSource time,
-      Consumer<QueueCounts> entry) {
+      Consumer<QueueCounts> entry,
+      JobTimes times) {
     return Behaviors.setup(
         context ->
             Behaviors.withTimers(
                 timers ->
-                    new JobQueue(pool, settings, ids, time, entry, context, timers).running()));
+                    new JobQueue(pool, settings, ids, time, entry, times, context, timers)
+                        .running()));
   }
 
   /** A submitter of many jobs and the ends he has yet to be told. */
@@ -180,6 +183,7 @@ public final class JobQueue {
   private final JobSettings settings;
   private final InstantSource time;
   private final Consumer<QueueCounts> published;
+  private final JobTimes times;
   private final ActorContext<Command> context;
   private final TimerScheduler<Command> timers;
   private final QueueState state;
@@ -199,12 +203,14 @@ public final class JobQueue {
       JobIds ids,
       InstantSource time,
       Consumer<QueueCounts> published,
+      JobTimes times,
       ActorContext<Command> context,
       TimerScheduler<Command> timers) {
     this.pool = pool;
     this.settings = settings;
     this.time = time;
     this.published = published;
+    this.times = times;
     this.context = context;
     this.timers = timers;
     this.state =
@@ -551,6 +557,7 @@ public final class JobQueue {
       if (!job.state.ended()) {
         return;
       }
+      times.ended(job.state, job.endedAt - job.submittedAt);
       if (job.submitter instanceof ManySubmitter submitter) {
         submitter.ends.add(job.end());
         toTell.add(submitter);

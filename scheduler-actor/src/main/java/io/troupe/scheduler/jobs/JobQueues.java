@@ -14,6 +14,7 @@ import java.time.Duration;
 import java.time.InstantSource;
 import java.util.List;
 import java.util.Optional;
+import java.util.function.Function;
 import org.jspecify.annotations.Nullable;
 
 /** Keeps one queue for each pool there is, and brings supervisors and losses to the right one. */
@@ -56,12 +57,14 @@ public final class JobQueues {
    *
    * @param directory what it keeps up to date
    * @param time must not go back
+   * @param times makes what takes note of the ends of a pool's jobs
    */
   public static Behavior<Command> create(
       ActorRef<SchedulerActor.Command> scheduler,
       QueueDirectory directory,
       JobSettings settings,
-      InstantSource time) {
+      InstantSource time,
+      Function<String, JobTimes> times) {
     return Behaviors.setup(
         context ->
             Behaviors.withTimers(
@@ -70,7 +73,8 @@ public final class JobQueues {
                   scheduler.tell(
                       new SchedulerActor.Subscribe(
                           context.messageAdapter(PoolFact.class, Heard::new)));
-                  return new JobQueues(scheduler, directory, settings, time, context).running();
+                  return new JobQueues(scheduler, directory, settings, time, times, context)
+                      .running();
                 }));
   }
 
@@ -78,6 +82,7 @@ public final class JobQueues {
   private final QueueDirectory directory;
   private final JobSettings settings;
   private final InstantSource time;
+  private final Function<String, JobTimes> times;
   private final ActorContext<Command> context;
   private long lastPrefix;
   private @Nullable ActorRef<List<JobFact>> listener;
@@ -87,11 +92,13 @@ public final class JobQueues {
       QueueDirectory directory,
       JobSettings settings,
       InstantSource time,
+      Function<String, JobTimes> times,
       ActorContext<Command> context) {
     this.scheduler = scheduler;
     this.directory = directory;
     this.settings = settings;
     this.time = time;
+    this.times = times;
     this.context = context;
   }
 
@@ -138,7 +145,8 @@ public final class JobQueues {
                 settings,
                 ids,
                 time,
-                counts -> directory.ofPool(pool).ifPresent(entry -> entry.count(counts))),
+                counts -> directory.ofPool(pool).ifPresent(entry -> entry.count(counts)),
+                times.apply(pool)),
             pool + "-" + ids.prefix());
     directory.add(new QueueEntry(queue, ids.prefix(), spec));
     ActorRef<List<JobFact>> wanted = listener;

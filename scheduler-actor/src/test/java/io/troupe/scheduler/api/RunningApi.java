@@ -19,6 +19,7 @@ import io.troupe.protocol.ClusterConfig;
 import io.troupe.scheduler.jobs.FakeScheduler;
 import io.troupe.scheduler.jobs.JobQueues;
 import io.troupe.scheduler.jobs.JobSettings;
+import io.troupe.scheduler.jobs.JobTimes;
 import io.troupe.scheduler.jobs.QueueDirectory;
 import io.troupe.scheduler.jobs.SteadyTime;
 import io.troupe.scheduler.jobs.SupervisorFact;
@@ -63,7 +64,9 @@ public final class RunningApi implements AutoCloseable {
     JobSettings jobs = JobSettings.from(system.settings().config());
     scheduler = spawn(FakeScheduler.create(), "scheduler");
     ActorRef<JobQueues.Command> queues =
-        spawn(JobQueues.create(scheduler, directory, jobs, new SteadyTime()), "jobs");
+        spawn(
+            JobQueues.create(scheduler, directory, jobs, new SteadyTime(), pool -> JobTimes.NONE),
+            "jobs");
     tree = spawn(TreeKeeper.create(scheduler, directory), "tree");
     ActorRef<SupervisorFact> facts = spawn(forward(tree), "facts");
     spawn(Supervisors.create(scheduler, queues, facts), "supervisors");
