@@ -56,7 +56,9 @@ final class Table {
     boolean[] numbers = new boolean[header.size()];
     for (int column = 0; column < numbers.length; column++) {
       int index = column;
-      numbers[column] = rows.stream().allMatch(row -> row.get(index).matches("[-+0-9.,%]+|-"));
+      numbers[column] =
+          rows.stream().allMatch(row -> row.get(index).matches("[-+0-9.,%]+|-"))
+              && rows.stream().anyMatch(row -> !row.get(index).equals("-"));
     }
     return numbers;
   }

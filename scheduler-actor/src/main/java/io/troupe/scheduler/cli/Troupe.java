@@ -2,6 +2,7 @@ package io.troupe.scheduler.cli;
 
 import java.io.PrintWriter;
 import java.nio.charset.StandardCharsets;
+import java.util.List;
 import java.util.Map;
 import java.util.concurrent.Callable;
 import org.jspecify.annotations.Nullable;
@@ -12,6 +13,7 @@ import picocli.CommandLine.Option;
 import picocli.CommandLine.ParameterException;
 import picocli.CommandLine.ScopeType;
 import picocli.CommandLine.Spec;
+import picocli.CommandLine.UnmatchedArgumentException;
 
 /**
  * {@code bin/troupe}. Exit code 0 on success, 2 when it was called in a way that cannot be meant, 1
@@ -103,6 +105,11 @@ public final class Troupe implements Callable<Integer> {
   private static int wrongUsage(Terminal terminal, ParameterException wrong) {
     String command = wrong.getCommandLine().getCommandSpec().qualifiedName();
     String message = SchedulerClient.firstLine(String.valueOf(wrong.getMessage()));
+    if (wrong instanceof UnmatchedArgumentException unmatched) {
+      message = "there is no '" + unmatched.getUnmatched().get(0) + "' here";
+      List<String> nearest = unmatched.getSuggestions();
+      message += nearest.isEmpty() ? "" : ": did you mean " + String.join(" or ", nearest) + "?";
+    }
     terminal.err().println("troupe: " + message + " (see 'bin/" + command + " --help')");
     return 2;
   }
