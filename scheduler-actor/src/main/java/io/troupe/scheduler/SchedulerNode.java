@@ -15,7 +15,6 @@ import akka.cluster.typed.Cluster;
 import akka.cluster.typed.Down;
 import akka.cluster.typed.Join;
 import akka.http.javadsl.ServerBinding;
-import akka.management.javadsl.AkkaManagement;
 import io.troupe.protocol.ClusterConfig;
 import io.troupe.protocol.ClusterInfo;
 import io.troupe.scheduler.api.ApiParts;
@@ -33,7 +32,9 @@ import io.troupe.scheduler.pool.PoolSpecReader;
 import io.troupe.scheduler.pool.SchedulerActor;
 import io.troupe.scheduler.pool.Store;
 import io.troupe.scheduler.store.FileStore;
+import io.troupe.scheduler.watch.Metrics;
 import io.troupe.scheduler.watch.TreeKeeper;
+import io.troupe.scheduler.watch.Watching;
 import java.time.Duration;
 import java.util.List;
 import java.util.concurrent.CompletableFuture;
@@ -50,7 +51,8 @@ public final class SchedulerNode {
   /** What it can be told. */
   public sealed interface Command {}
 
-  private record ApiBound(ServerBinding binding) implements Command {}
+  private record ApiBound(ServerBinding binding, ActorRef<TreeKeeper.Command> tree, Metrics metrics)
+      implements Command {}
 
   private record ManagementBound(String uri) implements Command {}
 
@@ -97,9 +99,12 @@ public final class SchedulerNode {
     ActorRef<SchedulerActor.Command> scheduler =
         context.spawn(scheduler(cluster, self), "scheduler");
     QueueDirectory directory = new QueueDirectory();
+    Metrics metrics = new Metrics(directory);
     ActorRef<JobQueues.Command> queues =
         context.spawn(
-            JobQueues.create(scheduler, directory, settings.jobs(), new SteadyTime()), "queues");
+            JobQueues.create(
+                scheduler, directory, settings.jobs(), new SteadyTime(), metrics::times),
+            "queues");
     ActorRef<TreeKeeper.Command> tree =
         context.spawn(TreeKeeper.create(scheduler, directory), "tree");
     ActorRef<SupervisorFact> watcher = context.spawn(watcher(tree), "supervisor-facts");
@@ -121,7 +126,7 @@ public final class SchedulerNode {
             settings.api()),
         (binding, failure) ->
             failure == null
-                ? new ApiBound(binding)
+                ? new ApiBound(binding, tree, metrics)
                 : new Failed("the job API cannot listen: " + failure.getMessage()));
     return running();
   }
@@ -208,7 +213,7 @@ public final class SchedulerNode {
   private Behavior<Command> onApiBound(ApiBound bound) {
     bound.binding().addToCoordinatedShutdown(CLOSING, context.getSystem());
     context.pipeToSelf(
-        AkkaManagement.get(context.getSystem()).start(),
+        Watching.start(context.getSystem(), bound.tree(), bound.metrics()),
         (uri, failure) ->
             failure == null
                 ? new ManagementBound(uri.toString())

@@ -19,14 +19,15 @@ import io.troupe.protocol.ClusterConfig;
 import io.troupe.scheduler.jobs.FakeScheduler;
 import io.troupe.scheduler.jobs.JobQueues;
 import io.troupe.scheduler.jobs.JobSettings;
-import io.troupe.scheduler.jobs.JobTimes;
 import io.troupe.scheduler.jobs.QueueDirectory;
 import io.troupe.scheduler.jobs.SteadyTime;
 import io.troupe.scheduler.jobs.SupervisorFact;
 import io.troupe.scheduler.jobs.Supervisors;
 import io.troupe.scheduler.pool.SchedulerActor;
 import io.troupe.scheduler.store.FileStore;
+import io.troupe.scheduler.watch.Metrics;
 import io.troupe.scheduler.watch.TreeKeeper;
+import io.troupe.scheduler.watch.Watching;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.nio.file.Path;
@@ -46,6 +47,7 @@ public final class RunningApi implements AutoCloseable {
   private final ActorRef<SchedulerActor.Command> scheduler;
   private final ActorRef<TreeKeeper.Command> tree;
   private final int port;
+  private final String management;
 
   private RunningApi(Config own, Path folder) {
     Config config =
@@ -54,19 +56,22 @@ public final class RunningApi implements AutoCloseable {
                 akka.remote.artery.canonical { hostname = "127.0.0.1", port = 0 }
                 akka.cluster.roles = [scheduler]
                 akka.loglevel = WARNING
+                akka.management.http.port = 0
                 troupe.api.port = 0
                 """)
-            .withFallback(own);
+            .withFallback(own)
+            .withFallback(ConfigFactory.parseResources("scheduler-node.conf"));
     Config all = own.withFallback(ClusterConfig.with(config));
     system = ActorSystem.create(SpawnProtocol.create(), ClusterConfig.SYSTEM, all);
     Cluster cluster = Cluster.get(system);
     cluster.manager().tell(Join.create(cluster.selfMember().address()));
     JobSettings jobs = JobSettings.from(system.settings().config());
     scheduler = spawn(FakeScheduler.create(), "scheduler");
+    Metrics metrics = new Metrics(directory);
     ActorRef<JobQueues.Command> queues =
         spawn(
-            JobQueues.create(scheduler, directory, jobs, new SteadyTime(), pool -> JobTimes.NONE),
-            "jobs");
+            JobQueues.create(scheduler, directory, jobs, new SteadyTime(), metrics::times),
+            "queues");
     tree = spawn(TreeKeeper.create(scheduler, directory), "tree");
     ActorRef<SupervisorFact> facts = spawn(forward(tree), "facts");
     spawn(Supervisors.create(scheduler, queues, facts), "supervisors");
@@ -78,6 +83,7 @@ public final class RunningApi implements AutoCloseable {
             .join()
             .localAddress()
             .getPort();
+    management = Watching.start(system, tree, metrics).toCompletableFuture().join().toString();
   }
 
   private static FileStore files(Path folder) {
@@ -139,6 +145,10 @@ public final class RunningApi implements AutoCloseable {
 
   public String url(String path) {
     return "http://127.0.0.1:" + port + path;
+  }
+
+  public String managementUrl(String path) {
+    return management + path;
   }
 
   public ActorSystem<?> system() {
