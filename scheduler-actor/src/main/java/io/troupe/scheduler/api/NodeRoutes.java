@@ -6,7 +6,9 @@ import akka.http.javadsl.server.PathMatchers;
 import akka.http.javadsl.server.Route;
 import com.fasterxml.jackson.databind.node.ArrayNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
+import com.typesafe.config.Config;
 import io.troupe.protocol.WireMessage;
+import io.troupe.scheduler.pool.PoolFact;
 import io.troupe.scheduler.watch.TreeJson;
 import io.troupe.scheduler.watch.TreeKeeper;
 import java.util.List;
@@ -16,23 +18,45 @@ import java.util.concurrent.CompletionStage;
 /** The node itself: its version, and the workers it sees. */
 final class NodeRoutes extends Asking {
   private final ApiParts parts;
+  private final String management;
 
   NodeRoutes(ActorSystem<?> system, ApiParts parts) {
     super(system);
     this.parts = parts;
+    Config http = system.settings().config().getConfig("akka.management.http");
+    this.management = "http://" + http.getString("hostname") + ":" + http.getInt("port");
   }
 
   /** Below /v1. */
   Route routes() {
     return concat(
         path(PathMatchers.segment("version"), () -> get(() -> complete(version()))),
+        path(PathMatchers.segment("info"), () -> get(() -> answer(info()))),
         path(PathMatchers.segment("workers"), () -> get(() -> answer(workers()))));
   }
 
+  private static String programVersion() {
+    return Optional.ofNullable(NodeRoutes.class.getPackage().getImplementationVersion())
+        .orElse("development");
+  }
+
+  /** Where this node's other doors are, and what it is to Mesos. */
+  private CompletionStage<HttpResponse> info() {
+    return this.<TreeKeeper.Command, PoolFact.FrameworkChanged>ask(
+            parts.tree(), TreeKeeper.GetFramework::new)
+        .thenApply(
+            framework -> {
+              ObjectNode node = Json.object().put("version", programVersion());
+              node.putObject("framework")
+                  .put("id", framework.id().orElse(null))
+                  .put("master", framework.master())
+                  .put("state", framework.state().name());
+              return json(200, node.put("management", management));
+            });
+  }
+
   private static HttpResponse version() {
-    String version =
-        Optional.ofNullable(NodeRoutes.class.getPackage().getImplementationVersion())
-            .orElse("development");
+    String version = programVersion();
     return json(
         200,
         Json.object()

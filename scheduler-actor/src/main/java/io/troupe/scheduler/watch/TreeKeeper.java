@@ -51,6 +51,9 @@ public final class TreeKeeper {
   /** Asks for all workers. */
   public record ListWorkers(ActorRef<List<WorkerRow>> replyTo) implements Command {}
 
+  /** Asks which framework this node is to Mesos. */
+  public record GetFramework(ActorRef<PoolFact.FrameworkChanged> replyTo) implements Command {}
+
   /** Feeds the queue until it is closed; one that is full gets a snapshot when it is not. */
   public record Follow(BoundedSourceQueue<TreeEvent> follower) implements Command {}
 
@@ -155,6 +158,7 @@ public final class TreeKeeper {
         .onMessage(MemberRemoved.class, this::onMemberRemoved)
         .onMessageEquals(Other.EVENT, Behaviors::same)
         .onMessage(GetTree.class, this::onGetTree)
+        .onMessage(GetFramework.class, this::onGetFramework)
         .onMessage(ListWorkers.class, this::onListWorkers)
         .onMessage(Follow.class, this::onFollow)
         .onMessageEquals(Refresh.NOW, this::onRefresh)
@@ -212,6 +216,11 @@ public final class TreeKeeper {
 
   private Behavior<Command> onGetTree(GetTree get) {
     get.replyTo().tell(snapshot());
+    return Behaviors.same();
+  }
+
+  private Behavior<Command> onGetFramework(GetFramework get) {
+    get.replyTo().tell(framework);
     return Behaviors.same();
   }
 

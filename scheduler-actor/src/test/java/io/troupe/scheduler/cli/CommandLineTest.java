@@ -361,7 +361,7 @@ class CommandLineTest {
             + "\"worker\":null,\"cause\":{\"kind\":\"USER\",\"message\":\"no\\ngood\"}}]");
     assertThat(troupe("job", "list", "--state", "FAILED").out().lines().toList())
         .last()
-        .isEqualTo("j    p     f         FAILED        1       -       USER: no");
+        .isEqualTo("j    p     f         FAILED        1  -       USER: no");
   }
 
   // ---- watching
