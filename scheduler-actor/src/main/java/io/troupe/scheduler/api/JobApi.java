@@ -42,6 +42,7 @@ public final class JobApi extends AllDirectives {
       ActorSystem<?> system, ApiParts parts, ApiSettings settings) {
     return Http.get(system)
         .newServerAt(settings.host(), settings.port())
+        .logTo(new ServerLog(LOG))
         .bind(new JobApi(system, parts, settings).routes());
   }
 
