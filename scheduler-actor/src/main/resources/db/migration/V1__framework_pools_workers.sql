@@ -1,7 +1,7 @@
 -- One row for each thing that is known of the framework as a whole.
 create table framework (
-  name  varchar(64) primary key,
-  value varchar(4096) not null
+  name    varchar(64) primary key,
+  content varchar(4096) not null
 );
 
 create table pools (

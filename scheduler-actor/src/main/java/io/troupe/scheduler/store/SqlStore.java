@@ -69,7 +69,7 @@ public final class SqlStore implements Store {
       throw unusable(name, e);
     }
     try {
-      Flyway.configure().dataSource(connections).load().migrate();
+      Flyway.configure().loggers("slf4j").dataSource(connections).load().migrate();
     } catch (FlywayException e) {
       connections.close();
       throw unusable(name, e);
@@ -144,7 +144,7 @@ public final class SqlStore implements Store {
 
   private static Optional<String> value(Connection connection, String key) throws SQLException {
     try (PreparedStatement statement =
-        connection.prepareStatement("select value from framework where name = ?")) {
+        connection.prepareStatement("select content from framework where name = ?")) {
       statement.setString(1, key);
       try (ResultSet rows = statement.executeQuery()) {
         return rows.next() ? Optional.of(rows.getString(1)) : Optional.empty();
@@ -272,7 +272,7 @@ public final class SqlStore implements Store {
 
   private static void put(Connection connection, String key, String value) throws SQLException {
     run(connection, "delete from framework where name = ?", key);
-    run(connection, "insert into framework (name, value) values (?, ?)", key, value);
+    run(connection, "insert into framework (name, content) values (?, ?)", key, value);
   }
 
   private static void run(Connection connection, String sql, Object... values) throws SQLException {
