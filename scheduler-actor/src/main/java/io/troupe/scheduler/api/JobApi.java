@@ -12,6 +12,7 @@ import akka.http.javadsl.server.PathMatchers;
 import akka.http.javadsl.server.Rejection;
 import akka.http.javadsl.server.RejectionHandler;
 import akka.http.javadsl.server.Route;
+import akka.http.scaladsl.model.EntityStreamException;
 import akka.http.scaladsl.model.EntityStreamSizeException;
 import java.util.concurrent.CompletionException;
 import java.util.concurrent.CompletionStage;
@@ -96,6 +97,10 @@ public final class JobApi extends AllDirectives {
     return complete(response(thrown));
   }
 
+  private static boolean isTooLarge(Throwable cause) {
+    return String.valueOf(cause.getMessage()).contains("too large");
+  }
+
   private HttpResponse response(Throwable thrown) {
     Throwable cause = thrown;
     while (cause instanceof CompletionException && cause.getCause() != null) {
@@ -104,8 +109,13 @@ public final class JobApi extends AllDirectives {
     if (cause instanceof ApiException refusal) {
       return refusal.error().toResponse();
     }
-    if (cause instanceof EntityStreamSizeException) {
+    if (cause instanceof EntityStreamSizeException
+        || (cause instanceof EntityStreamException && isTooLarge(cause))) {
       return JobRoutes.payloadTooLarge(parts.jobs().payloadBytes()).toResponse();
+    }
+    if (cause instanceof EntityStreamException) {
+      return ApiError.of(400, "REQUEST_CUT_OFF", "The request ended before its body was complete")
+          .toResponse();
     }
     if (cause instanceof TimeoutException) {
       return ApiError.of(

@@ -14,6 +14,7 @@ import akka.http.javadsl.model.headers.Location;
 import akka.http.javadsl.model.headers.RawHeader;
 import akka.http.javadsl.server.PathMatchers;
 import akka.http.javadsl.server.Route;
+import akka.stream.javadsl.Sink;
 import akka.util.ByteString;
 import com.fasterxml.jackson.databind.node.ArrayNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
@@ -45,6 +46,7 @@ final class JobRoutes extends Asking {
   private static final int MOST_LISTED = 1000;
   private static final int USUALLY_LISTED = 100;
   private static final int LONGEST_NAME = 256;
+  private static final int READ_AT_MOST = 8;
   private static final ContentType NDJSON =
       ContentTypes.create(
           MediaTypes.applicationWithFixedCharset(
@@ -173,10 +175,30 @@ final class JobRoutes extends Asking {
     if (entity instanceof HttpEntity.Strict strict) {
       return CompletableFuture.completedFuture(strict.getData());
     }
+    if (entity.getContentLengthOption().orElse(0) > most) {
+      return refuseWhenRead(entity, most);
+    }
     return entity
         .withSizeLimit(most)
         .toStrict(Duration.ofMinutes(5).toMillis(), system)
         .thenApply(HttpEntity.Strict::getData);
+  }
+
+  /**
+   * Refuses a payload that says itself that it is too large; if it is not out of all bounds, only
+   * after it has come, because many clients do not look for an answer while they send.
+   */
+  private CompletionStage<ByteString> refuseWhenRead(
+      akka.http.javadsl.model.RequestEntity entity, long most) {
+    ApiException refusal = new ApiException(payloadTooLarge(most));
+    if (entity.getContentLengthOption().orElse(0) > most * READ_AT_MOST) {
+      return CompletableFuture.failedFuture(refusal);
+    }
+    return entity
+        .withoutSizeLimit()
+        .getDataBytes()
+        .runWith(Sink.ignore(), system)
+        .thenCompose(done -> CompletableFuture.failedFuture(refusal));
   }
 
   static ApiError payloadTooLarge(long most) {

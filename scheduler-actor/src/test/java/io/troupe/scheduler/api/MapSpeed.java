@@ -1,10 +1,5 @@
 package io.troupe.scheduler.api;
 
-import akka.actor.typed.ActorSystem;
-import akka.cluster.typed.Cluster;
-import akka.cluster.typed.JoinSeedNodes;
-import com.typesafe.config.ConfigFactory;
-import io.troupe.protocol.ClusterConfig;
 import io.troupe.scheduler.jobs.FakeSupervisor;
 import java.net.URI;
 import java.net.http.HttpClient;
@@ -13,7 +8,6 @@ import java.net.http.HttpResponse;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.util.List;
 import java.util.Locale;
 
 /**
@@ -32,23 +26,12 @@ final class MapSpeed {
     try (RunningApi api = RunningApi.start("", folder)) {
       HttpClient http = HttpClient.newHttpClient();
       post(http, api.url("/v1/pools"), "name = echo");
-      var fake =
-          FakeSupervisor.create(
-              new FakeSupervisor.Identity("echo", "echo-1", "agent-1", 512), FakeSupervisor::echo);
-      ActorSystem<?> other = null;
+      var identity = new FakeSupervisor.Identity("echo", "echo-1", "agent-1", 512);
+      AutoCloseable supervisor = () -> {};
       if (remote) {
-        other =
-            ActorSystem.create(
-                fake,
-                ClusterConfig.SYSTEM,
-                ClusterConfig.with(
-                    ConfigFactory.parseString(
-                        "akka.cluster.roles = [supervisor]\nakka.loglevel = WARNING")));
-        Cluster.get(other)
-            .manager()
-            .tell(new JoinSeedNodes(List.of(Cluster.get(api.system()).selfMember().address())));
+        supervisor = new RemoteSupervisor(api, identity, FakeSupervisor::echo);
       } else {
-        api.spawn(fake, "fake");
+        api.spawn(FakeSupervisor.create(identity, FakeSupervisor::echo), "fake");
       }
       post(http, api.url("/v1/pools/echo/jobs?function=f&wait=60s"), "1");
       for (int round = 0; round < rounds; round++) {
@@ -56,10 +39,7 @@ final class MapSpeed {
       }
       oneAtATime(http, api, 2000);
       oneAtATime(http, api, 2000);
-      if (other != null) {
-        other.terminate();
-        other.getWhenTerminated().toCompletableFuture().join();
-      }
+      supervisor.close();
     }
   }
 
