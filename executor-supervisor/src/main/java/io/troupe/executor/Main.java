@@ -1,0 +1,121 @@
+package io.troupe.executor;
+
+import akka.actor.typed.ActorSystem;
+import com.typesafe.config.Config;
+import com.typesafe.config.ConfigException;
+import com.typesafe.config.ConfigFactory;
+import io.troupe.executor.channel.ChannelServer;
+import io.troupe.executor.mesos.AgentConnection;
+import io.troupe.executor.mesos.AgentSettings;
+import io.troupe.executor.mesos.MesosEnvironment;
+import io.troupe.executor.process.Guard;
+import io.troupe.executor.process.LocalServers;
+import io.troupe.executor.process.Sandbox;
+import io.troupe.executor.process.ServerSettings;
+import io.troupe.executor.supervision.ClusterNodes;
+import io.troupe.executor.supervision.Supervisor;
+import io.troupe.executor.supervision.SupervisorSettings;
+import io.troupe.executor.supervision.TaskReports;
+import java.io.IOException;
+import java.time.Duration;
+import java.util.HashMap;
+import java.util.Map;
+import java.util.UUID;
+import org.slf4j.LoggerFactory;
+
+/**
+ * The Mesos executor of one pool on one agent. Started by the agent; takes everything from its
+ * environment. Exit code 0 after an orderly end, 64 when the environment is wrong, 1 otherwise.
+ */
+public final class Main {
+  private static final int EXIT_USAGE = 64;
+
+  private Main() {}
+
+  /** Runs the executor until it has nothing more to do. */
+  public static void main(String[] arguments) {
+    System.setProperty(
+        "logback.configurationFile",
+        System.getProperty("logback.configurationFile", "troupe-executor-logback.xml"));
+    int code;
+    try {
+      code = run(System.getenv());
+    } catch (IllegalArgumentException | ConfigException e) {
+      System.err.println("troupe executor: " + e.getMessage());
+      code = EXIT_USAGE;
+    } catch (IOException e) {
+      System.err.println("troupe executor: cannot start: " + e.getMessage());
+      code = 1;
+    } catch (InterruptedException e) {
+      code = 1;
+    }
+    System.exit(code);
+  }
+
+  private static int run(Map<String, String> variables) throws IOException, InterruptedException {
+    MesosEnvironment environment = MesosEnvironment.from(variables);
+    Config config = ConfigFactory.load();
+    AgentEvents events = new AgentEvents(environment.shutdownGrace());
+    AgentConnection agent = AgentConnection.open(environment, AgentSettings.from(config), events);
+
+    // The agent has been spoken to: now there is time for everything else.
+    Sandbox sandbox = new Sandbox(environment.sandbox());
+    ServerSettings servers = ServerSettings.from(config);
+    ExecutorHome home = ExecutorHome.from(variables);
+    String mark = UUID.randomUUID().toString();
+    try (Guard guard = Guard.start(home.python(), home.packages(), mark);
+        ChannelServer channels = ChannelServer.open(sandbox.socket(), servers.maxFrameBytes())) {
+      LoggerFactory.getLogger(Main.class).info("The guard is process {}", guard.pid());
+      LocalServers launcher =
+          new LocalServers(
+              sandbox, servers, channels, environmentOfProcesses(variables, home), mark);
+      ActorSystem<Supervisor.Command> system =
+          ActorSystem.create(
+              Supervisor.create(
+                  SupervisorSettings.from(config),
+                  launcher,
+                  agent,
+                  new ClusterNodes(
+                      environment.agentHost(), config.getConfig("troupe.executor.dispatchers")),
+                  System::nanoTime),
+              "executor",
+              localConfig(config));
+      events.attach(
+          system, (task, why) -> agent.report(task, TaskReports.State.FAILED, "USER: " + why));
+      system.getWhenTerminated().toCompletableFuture().join();
+      agent.awaitAcknowledged(acknowledgeLimit(environment));
+      agent.close();
+    }
+    return 0;
+  }
+
+  /**
+   * What is left of the grace when the workers have had their part of it, but some time at least.
+   */
+  private static Duration acknowledgeLimit(MesosEnvironment environment) {
+    Duration grace = environment.shutdownGrace();
+    return grace.compareTo(Duration.ofSeconds(2)) < 0 ? Duration.ofSeconds(2) : grace;
+  }
+
+  private static Config localConfig(Config config) {
+    return config
+        .getConfig("troupe.executor.dispatchers")
+        .withFallback(ConfigFactory.parseResources("troupe-executor-local.conf"))
+        .withFallback(config);
+  }
+
+  /** The user's code gets this process's environment, without what is the executor's business. */
+  private static Map<String, String> environmentOfProcesses(
+      Map<String, String> variables, ExecutorHome home) {
+    Map<String, String> clean = new HashMap<>(variables);
+    clean
+        .keySet()
+        .removeIf(
+            name ->
+                name.startsWith("MESOS_")
+                    || name.startsWith("LIBPROCESS_")
+                    || name.startsWith("TROUPE_"));
+    clean.put("PYTHONPATH", home.packages().toString());
+    return clean;
+  }
+}

@@ -1,0 +1,361 @@
+package io.troupe.executor.process;
+
+import io.troupe.executor.channel.Channel;
+import io.troupe.executor.channel.ChannelListener;
+import io.troupe.executor.channel.ChannelServer;
+import io.troupe.executor.channel.Hello;
+import io.troupe.executor.supervision.ServerEvent;
+import io.troupe.executor.supervision.ServerProcess;
+import io.troupe.model.PoolFile;
+import io.troupe.model.WorkerProtocol;
+import io.troupe.protocol.TaskData;
+import io.troupe.protocol.WorkerStatus.ProcessStatus;
+import io.troupe.protocol.codec.Frame;
+import java.io.File;
+import java.io.IOException;
+import java.io.OutputStream;
+import java.net.InetAddress;
+import java.net.InetSocketAddress;
+import java.net.Socket;
+import java.nio.file.Files;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.UUID;
+import java.util.concurrent.ScheduledExecutorService;
+import java.util.concurrent.ScheduledFuture;
+import java.util.concurrent.TimeUnit;
+import java.util.function.Consumer;
+import org.apache.commons.exec.CommandLine;
+import org.apache.commons.exec.DefaultExecutor;
+import org.apache.commons.exec.PumpStreamHandler;
+import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/** One server process: its start, its end, and all that is killed with it. */
+final class LocalServer implements ServerProcess {
+  private static final Logger log = LoggerFactory.getLogger(LocalServer.class);
+  private static final String WORKER_MARK = "TROUPE_WORKER_MARK";
+  private static final int SIGNAL_BASE = 128;
+  private static final int MAX_SIGNAL = 64;
+  private static final long PUMP_STOP_MILLIS = 1000;
+  private static final long PROBE_MILLIS = 100;
+
+  private final String worker;
+  private final TaskData.Worker spec;
+  private final Consumer<ServerEvent> events;
+  private final Sandbox sandbox;
+  private final ServerSettings settings;
+  private final ChannelServer channels;
+  private final Map<String, String> environment;
+  private final OwnSession session;
+  private final ScheduledExecutorService chores;
+
+  private final String token = UUID.randomUUID().toString();
+  private final String mark = UUID.randomUUID().toString();
+  private final LogTail tail = new LogTail();
+  private volatile @Nullable Seat seat;
+  private volatile @Nullable Process process;
+  private volatile @Nullable Channel channel;
+  private volatile boolean killed;
+  private volatile boolean over;
+  private long pid;
+  private double cpuSeconds;
+  private long sampledNanos;
+
+  LocalServer(
+      String worker,
+      TaskData.Worker spec,
+      Consumer<ServerEvent> events,
+      Sandbox sandbox,
+      ServerSettings settings,
+      ChannelServer channels,
+      Map<String, String> environment,
+      OwnSession session,
+      ScheduledExecutorService chores) {
+    this.worker = worker;
+    this.spec = spec;
+    this.events = events;
+    this.sandbox = sandbox;
+    this.settings = settings;
+    this.channels = channels;
+    this.environment = environment;
+    this.session = session;
+    this.chores = chores;
+  }
+
+  /** The whole life of the process, on the thread that starts it. */
+  void run() {
+    ServerEvent.Ended ended;
+    try {
+      ended = checkFiles();
+      if (ended == null) {
+        ended = execute();
+      }
+    } catch (IOException | RuntimeException e) {
+      log.warn("Worker {} cannot be started", worker, e);
+      ended = trouble("cannot be started: " + e.getMessage(), true);
+    } finally {
+      over = true;
+      channels.forget(token);
+    }
+    events.accept(ended);
+  }
+
+  private ServerEvent.@Nullable Ended checkFiles() throws IOException {
+    Files.createDirectories(sandbox.files());
+    for (PoolFile file : spec.files()) {
+      if (!Files.isRegularFile(sandbox.files().resolve(file.name()))) {
+        return trouble("file " + file.name() + " of the pool was not fetched", false);
+      }
+      String found = sandbox.sha256(file.name());
+      if (!found.equals(file.sha256())) {
+        return trouble(
+            "file " + file.name() + " has SHA-256 " + found + " instead of " + file.sha256(),
+            false);
+      }
+    }
+    return null;
+  }
+
+  private ServerEvent.Ended execute() throws IOException {
+    if (spec.protocol() == WorkerProtocol.FRAMES) {
+      seat = Seat.create(sandbox.seat(worker));
+      channels.expect(token, new FromProcess());
+    }
+    List<String> shell = session.shell(spec.command());
+    CommandLine line = new CommandLine(shell.get(0));
+    shell.stream().skip(1).forEach(argument -> line.addArgument(argument, false));
+    try (OutputStream out = tail.stream(sandbox.output(worker), settings.logBytes());
+        OutputStream err = tail.stream(sandbox.errors(worker), settings.logBytes())) {
+      Execution execution = new Execution(out, err);
+      int code = execution.execute(line, environmentOfProcess());
+      sandboxTidy();
+      return ended(code);
+    }
+  }
+
+  private ServerEvent.Ended ended(int code) {
+    boolean signalled = code > SIGNAL_BASE && code <= SIGNAL_BASE + MAX_SIGNAL;
+    return new ServerEvent.Ended(
+        signalled ? null : code, signalled ? code - SIGNAL_BASE : null, "", true, tail.lines());
+  }
+
+  private ServerEvent.Ended trouble(String what, boolean curable) {
+    return new ServerEvent.Ended(null, null, what, curable, tail.lines());
+  }
+
+  private void sandboxTidy() {
+    try {
+      Files.deleteIfExists(sandbox.seat(worker));
+    } catch (IOException e) {
+      log.debug("A seat stays behind", e);
+    }
+  }
+
+  private Map<String, String> environmentOfProcess() {
+    Map<String, String> all = new HashMap<>(environment);
+    all.put("PYTHONUNBUFFERED", "1");
+    all.putAll(spec.env());
+    all.put(WORKER_MARK, mark);
+    all.put("TROUPE_WORKER", worker);
+    if (spec.protocol() == WorkerProtocol.FRAMES) {
+      all.put("TROUPE_SOCKET", sandbox.socketForWorkers());
+      all.put("TROUPE_TOKEN", token);
+      all.put("TROUPE_SEAT", sandbox.seat(worker).toString());
+      all.put("TROUPE_MAX_FRAME", Integer.toString(settings.maxFrameBytes()));
+      all.put("TROUPE_MAX_RESULT", Integer.toString(settings.maxResultBytes()));
+    }
+    String path = all.getOrDefault("PYTHONPATH", "");
+    all.put("PYTHONPATH", path + (path.isEmpty() ? "" : File.pathSeparator) + sandbox.files());
+    for (int i = 0; i < spec.ports().size(); i++) {
+      all.put("PORT" + i, spec.ports().get(i).toString());
+    }
+    if (!spec.ports().isEmpty()) {
+      all.put("PORT", spec.ports().get(0).toString());
+    }
+    return all;
+  }
+
+  private void launched(Process started) {
+    synchronized (this) {
+      pid = started.pid();
+      sampledNanos = System.nanoTime();
+    }
+    process = started;
+    if (killed) {
+      kill();
+    }
+    events.accept(new ServerEvent.Started(started.pid()));
+    if (spec.protocol() != WorkerProtocol.FRAMES) {
+      long first = spec.ports().isEmpty() ? settings.settleTime().toMillis() : PROBE_MILLIS;
+      probeIn(first);
+    }
+  }
+
+  /** Whether a process that says no HELLO is ready: it lives, and takes connections on its port. */
+  private void probe() {
+    if (over) {
+      return;
+    }
+    if (spec.ports().isEmpty() || accepts(spec.ports().get(0))) {
+      events.accept(new ServerEvent.Answered());
+    } else {
+      probeIn(PROBE_MILLIS);
+    }
+  }
+
+  private void probeIn(long millis) {
+    ScheduledFuture<?> unused = chores.schedule(this::probe, millis, TimeUnit.MILLISECONDS);
+  }
+
+  private static boolean accepts(int port) {
+    try (Socket socket = new Socket()) {
+      socket.connect(
+          new InetSocketAddress(InetAddress.getLoopbackAddress(), port), (int) PROBE_MILLIS);
+      return true;
+    } catch (IOException e) {
+      return false;
+    }
+  }
+
+  private ProcessTree tree() {
+    Process started = process;
+    long leader = started != null && session.leads() ? started.pid() : -1;
+    return new ProcessTree(leader, WORKER_MARK + "=" + mark);
+  }
+
+  @Override
+  public void send(List<Frame> frames) {
+    Channel connected = channel;
+    if (connected != null) {
+      connected.send(frames);
+    }
+  }
+
+  @Override
+  public Optional<Long> begun() {
+    return Optional.ofNullable(seat).map(Seat::begun);
+  }
+
+  @Override
+  public void interrupt(long id) {
+    Seat shared = seat;
+    if (shared != null) {
+      shared.cancel(id);
+      chores.execute(this::sendInterrupt);
+    }
+  }
+
+  /** SIGINT, which Java cannot send, by the shell's own kill. */
+  private synchronized void sendInterrupt() {
+    if (over) {
+      return;
+    }
+    try {
+      new ProcessBuilder("/bin/sh", "-c", "kill -INT " + pid).start();
+    } catch (IOException e) {
+      log.warn("Worker {} cannot be interrupted: {}", worker, e.getMessage());
+    }
+  }
+
+  @Override
+  public void terminate() {
+    if (!over) {
+      chores.execute(() -> tree().terminate());
+    }
+  }
+
+  @Override
+  public void kill() {
+    killed = true;
+    Process started = process;
+    if (started != null && !over) {
+      started.destroyForcibly();
+      chores.execute(() -> tree().kill());
+    }
+  }
+
+  @Override
+  public Optional<ProcessStatus> sample() {
+    Process started = process;
+    if (started == null || over) {
+      return Optional.empty();
+    }
+    long startedAt = started.info().startInstant().map(java.time.Instant::toEpochMilli).orElse(0L);
+    synchronized (this) {
+      long now = System.nanoTime();
+      return ProcessTable.usage(pid)
+          .map(
+              usage -> {
+                double seconds = Math.max(1e-3, (now - sampledNanos) / 1e9);
+                double percent = Math.max(0, 100 * (usage.cpuSeconds() - cpuSeconds) / seconds);
+                sampledNanos = now;
+                cpuSeconds = usage.cpuSeconds();
+                return new ProcessStatus(
+                    pid, usage.rss(), Math.round(percent * 10) / 10.0, startedAt, spec.command());
+              });
+    }
+  }
+
+  /** What comes over the channel, by the selector thread. */
+  private final class FromProcess implements ChannelListener {
+    @Override
+    public void connected(Channel connected, Hello hello) {
+      synchronized (LocalServer.this) {
+        if (hello.pid() > 0) {
+          pid = hello.pid(); // the command may have been a shell script that started it
+          cpuSeconds = 0;
+        }
+      }
+      channel = connected;
+      events.accept(new ServerEvent.Answered());
+    }
+
+    @Override
+    public void received(List<Frame> frames) {
+      events.accept(new ServerEvent.Received(frames));
+    }
+
+    @Override
+    public void ended(String why) {
+      events.accept(new ServerEvent.HungUp(why));
+    }
+  }
+
+  /**
+   * commons-exec, with the pid, an open stdin, and pumps that end although a grandchild does not.
+   */
+  private final class Execution extends DefaultExecutor {
+    @SuppressWarnings({"deprecation", "this-escape"}) // only a subclass can see the process
+    Execution(OutputStream out, OutputStream err) {
+      setExitValues(null);
+      PumpStreamHandler pumps =
+          new PumpStreamHandler(out, err) {
+            @Override
+            public void setProcessInputStream(OutputStream stdin) {
+              // left open: its end tells the process that the executor is gone
+            }
+
+            @Override
+            public void stop() throws IOException {
+              tree().sweep();
+              super.stop();
+            }
+          };
+      pumps.setStopTimeout(java.time.Duration.ofMillis(PUMP_STOP_MILLIS));
+      setStreamHandler(pumps);
+    }
+
+    @Override
+    protected Process launch(
+        CommandLine command, Map<String, String> environment, java.nio.file.Path directory)
+        throws IOException {
+      Process started = super.launch(command, environment, sandbox.files());
+      launched(started);
+      return started;
+    }
+  }
+}

@@ -1,0 +1,60 @@
+package io.troupe.executor.process;
+
+import io.troupe.executor.channel.ChannelServer;
+import io.troupe.executor.supervision.ServerEvent;
+import io.troupe.executor.supervision.ServerLauncher;
+import io.troupe.executor.supervision.ServerProcess;
+import io.troupe.protocol.TaskData;
+import java.util.Map;
+import java.util.concurrent.Executors;
+import java.util.concurrent.ScheduledExecutorService;
+import java.util.function.Consumer;
+
+/** Starts server processes on this machine, with commons-exec. */
+public final class LocalServers implements ServerLauncher {
+  /** The variable that all processes of one executor carry. */
+  static final String EXECUTOR_MARK = "TROUPE_EXECUTOR_MARK";
+
+  private final Sandbox sandbox;
+  private final ServerSettings settings;
+  private final ChannelServer channels;
+  private final Map<String, String> environment;
+  private final ScheduledExecutorService chores =
+      Executors.newSingleThreadScheduledExecutor(
+          task -> {
+            Thread thread = new Thread(task, "troupe-chores");
+            thread.setDaemon(true);
+            return thread;
+          });
+  private final OwnSession session = OwnSession.detect();
+
+  /**
+   * @param environment what every process gets: no token may be in it
+   * @param mark of this executor, unique on the machine
+   */
+  public LocalServers(
+      Sandbox sandbox,
+      ServerSettings settings,
+      ChannelServer channels,
+      Map<String, String> environment,
+      String mark) {
+    this.sandbox = sandbox;
+    this.settings = settings;
+    this.channels = channels;
+    Map<String, String> all = new java.util.HashMap<>(environment);
+    all.put(EXECUTOR_MARK, mark);
+    this.environment = Map.copyOf(all);
+  }
+
+  @Override
+  public ServerProcess start(String worker, TaskData.Worker spec, Consumer<ServerEvent> events) {
+    LocalServer server =
+        new LocalServer(
+            worker, spec, events, sandbox, settings, channels, environment, session, chores);
+    // Not a pool's thread: the process dies with the thread that started it.
+    Thread thread = new Thread(server::run, "troupe-" + worker);
+    thread.setDaemon(true);
+    thread.start();
+    return server;
+  }
+}

@@ -1,0 +1,63 @@
+package io.troupe.executor.process;
+
+import java.io.IOException;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.concurrent.TimeUnit;
+
+/**
+ * How a command is started so that it leads a session of its own and gets SIGKILL when the thread
+ * that started it ends (util-linux' setsid and setpriv). Where setpriv is too old or missing, the
+ * guard alone sees to that.
+ */
+final class OwnSession {
+  private static final List<String> DIES_WITH_PARENT = List.of("setpriv", "--pdeathsig", "KILL");
+
+  private final List<String> prefix;
+
+  private OwnSession(List<String> prefix) {
+    this.prefix = prefix;
+  }
+
+  /** Looks what this machine has; takes some milliseconds. */
+  static OwnSession detect() {
+    List<String> prefix = new ArrayList<>();
+    if (works(DIES_WITH_PARENT)) {
+      prefix.addAll(DIES_WITH_PARENT);
+    }
+    if (works(List.of("setsid"))) {
+      prefix.add("setsid");
+    }
+    return new OwnSession(prefix);
+  }
+
+  /** Whether the shell that runs the command will lead a session, its id being the pid. */
+  boolean leads() {
+    return prefix.contains("setsid");
+  }
+
+  /** The program and its arguments that run a shell command. */
+  List<String> shell(String command) {
+    List<String> whole = new ArrayList<>(prefix);
+    whole.addAll(List.of("/bin/sh", "-c", command));
+    return whole;
+  }
+
+  private static boolean works(List<String> prefix) {
+    List<String> command = new ArrayList<>(prefix);
+    command.add("true");
+    try {
+      Process process =
+          new ProcessBuilder(command)
+              .redirectErrorStream(true)
+              .redirectOutput(ProcessBuilder.Redirect.DISCARD)
+              .start();
+      return process.waitFor(10, TimeUnit.SECONDS) && process.exitValue() == 0;
+    } catch (IOException e) {
+      return false;
+    } catch (InterruptedException e) {
+      Thread.currentThread().interrupt();
+      return false;
+    }
+  }
+}

@@ -1,0 +1,91 @@
+package io.troupe.executor.process;
+
+import static java.nio.charset.StandardCharsets.ISO_8859_1;
+
+import java.io.IOException;
+import java.nio.file.DirectoryStream;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Optional;
+
+/** The processes of this machine, as /proc shows them. Stateless; any thread. */
+final class ProcessTable {
+  private static final Path PROC = Path.of("/proc");
+  private static final double TICKS_PER_SECOND = 100; // USER_HZ, fixed on all Linux platforms
+
+  private ProcessTable() {}
+
+  /**
+   * What /proc says of one process.
+   *
+   * @param rss resident bytes
+   * @param cpuSeconds processor time it has used
+   */
+  record Usage(long rss, double cpuSeconds) {}
+
+  /** Empty when there is no such process, or it is a zombie. */
+  static Optional<Usage> usage(long pid) {
+    try {
+      String[] stat = stat(pid);
+      if (stat[0].equals("Z")) {
+        return Optional.empty();
+      }
+      double cpu = (Long.parseLong(stat[11]) + Long.parseLong(stat[12])) / TICKS_PER_SECOND;
+      for (String line : Files.readAllLines(PROC.resolve(pid + "/status"), ISO_8859_1)) {
+        if (line.startsWith("VmRSS:")) {
+          return Optional.of(new Usage(Long.parseLong(line.replaceAll("\\D", "")) << 10, cpu));
+        }
+      }
+      return Optional.empty();
+    } catch (IOException | RuntimeException e) {
+      return Optional.empty(); // it ended meanwhile
+    }
+  }
+
+  /**
+   * The living processes that are of the session, or carry {@code variable} (NAME=value) in the
+   * environment that they were started with.
+   *
+   * @param session id of a session; -1 for none
+   */
+  static List<ProcessHandle> members(long session, String variable) {
+    List<ProcessHandle> found = new ArrayList<>();
+    try (DirectoryStream<Path> entries = Files.newDirectoryStream(PROC, "[0-9]*")) {
+      for (Path entry : entries) {
+        long pid = Long.parseLong(entry.getFileName().toString());
+        if (pid != ProcessHandle.current().pid() && isMember(pid, session, variable)) {
+          ProcessHandle.of(pid).ifPresent(found::add);
+        }
+      }
+    } catch (IOException | RuntimeException e) {
+      throw new IllegalStateException("/proc cannot be read: " + e.getMessage(), e);
+    }
+    return found;
+  }
+
+  private static boolean isMember(long pid, long session, String variable) {
+    try {
+      String[] stat = stat(pid);
+      if (stat[0].equals("Z") || stat[0].equals("X")) {
+        return false;
+      }
+      return Long.parseLong(stat[3]) == session || carries(pid, variable);
+    } catch (IOException | RuntimeException e) {
+      return false; // it ended meanwhile, or is another user's
+    }
+  }
+
+  private static boolean carries(long pid, String variable) throws IOException {
+    String environment =
+        "\0" + new String(Files.readAllBytes(PROC.resolve(pid + "/environ")), ISO_8859_1) + "\0";
+    return environment.contains("\0" + variable + "\0");
+  }
+
+  /** The fields after the command's name: state, parent, group, session, … */
+  private static String[] stat(long pid) throws IOException {
+    String line = new String(Files.readAllBytes(PROC.resolve(pid + "/stat")), ISO_8859_1);
+    return line.substring(line.lastIndexOf(')') + 2).split(" ");
+  }
+}

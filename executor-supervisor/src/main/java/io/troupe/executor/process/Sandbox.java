@@ -1,0 +1,73 @@
+package io.troupe.executor.process;
+
+import static java.nio.charset.StandardCharsets.UTF_8;
+
+import java.io.IOException;
+import java.io.InputStream;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.security.DigestInputStream;
+import java.security.MessageDigest;
+import java.security.NoSuchAlgorithmException;
+import java.util.HexFormat;
+
+/**
+ * The executor's folder on the agent and what lies where in it.
+ *
+ * @param root absolute
+ */
+public record Sandbox(Path root) {
+  /** Longer paths do not fit the kernel's address of a Unix domain socket. */
+  private static final int MAX_SOCKET_PATH_BYTES = 100;
+
+  private static final String SOCKET = "troupe.sock";
+
+  public Sandbox {
+    root = root.toAbsolutePath().normalize();
+  }
+
+  /** Where the pool's files are and where worker processes are started. */
+  public Path files() {
+    return root.resolve("files");
+  }
+
+  /** Where worker processes connect, as this process may bind it. */
+  public Path socket() {
+    Path here = Path.of("").toAbsolutePath();
+    return shortest(root.resolve(SOCKET), here);
+  }
+
+  /** The same, as a process started in {@link #files} may connect to it. */
+  String socketForWorkers() {
+    return shortest(root.resolve(SOCKET), files()).toString();
+  }
+
+  Path output(String worker) {
+    return root.resolve("worker-" + worker + ".stdout");
+  }
+
+  Path errors(String worker) {
+    return root.resolve("worker-" + worker + ".stderr");
+  }
+
+  Path seat(String worker) {
+    return root.resolve("worker-" + worker + ".seat");
+  }
+
+  /** SHA-256 of one of the pool's files, in lower-case hexadecimal digits. */
+  String sha256(String file) throws IOException {
+    try (InputStream in = Files.newInputStream(files().resolve(file))) {
+      MessageDigest digest = MessageDigest.getInstance("SHA-256");
+      new DigestInputStream(in, digest).transferTo(java.io.OutputStream.nullOutputStream());
+      return HexFormat.of().formatHex(digest.digest());
+    } catch (NoSuchAlgorithmException e) {
+      throw new IllegalStateException("every Java has SHA-256", e);
+    }
+  }
+
+  private static Path shortest(Path socket, Path from) {
+    return socket.toString().getBytes(UTF_8).length <= MAX_SOCKET_PATH_BYTES
+        ? socket
+        : from.relativize(socket);
+  }
+}

@@ -1,0 +1,105 @@
+package io.troupe.executor.supervision;
+
+import akka.actor.CoordinatedShutdown;
+import akka.actor.typed.ActorRef;
+import akka.actor.typed.ActorSystem;
+import akka.actor.typed.receptionist.Receptionist;
+import com.typesafe.config.Config;
+import com.typesafe.config.ConfigFactory;
+import io.troupe.protocol.ClusterConfig;
+import io.troupe.protocol.ClusterInfo;
+import java.util.List;
+import java.util.Map;
+import java.util.concurrent.ExecutorService;
+import java.util.concurrent.Executors;
+import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/** Makes each node as an ActorSystem of its own, on a port of its own. */
+public final class ClusterNodes implements ClusterLinks {
+  private static final Logger log = LoggerFactory.getLogger(ClusterNodes.class);
+
+  private final String host;
+  private final Config dispatchers;
+  private final ExecutorService opener =
+      Executors.newSingleThreadExecutor(
+          task -> {
+            Thread thread = new Thread(task, "troupe-cluster");
+            thread.setDaemon(true);
+            return thread;
+          });
+
+  /**
+   * @param host address of this machine as others reach it
+   * @param dispatchers how many threads the nodes take
+   */
+  public ClusterNodes(String host, Config dispatchers) {
+    this.host = host;
+    this.dispatchers = dispatchers;
+  }
+
+  @Override
+  public Link open(ClusterInfo info, int generation, ActorRef<Supervisor.Command> supervisor) {
+    Node node = new Node(generation, supervisor);
+    opener.execute(() -> node.start(info));
+    return node;
+  }
+
+  private final class Node implements Link {
+    private final int generation;
+    private final ActorRef<Supervisor.Command> supervisor;
+    private @Nullable ActorSystem<Receptionist.Listing> system;
+    private boolean closed;
+
+    Node(int generation, ActorRef<Supervisor.Command> supervisor) {
+      this.generation = generation;
+      this.supervisor = supervisor;
+    }
+
+    private synchronized void start(ClusterInfo info) {
+      if (closed) {
+        return;
+      }
+      try {
+        Config own =
+            ConfigFactory.parseMap(
+                    Map.of(
+                        "akka.remote.artery.canonical.hostname",
+                        host,
+                        "akka.remote.artery.canonical.port",
+                        0,
+                        "akka.cluster.roles",
+                        List.of(ClusterConfig.SUPERVISOR_ROLE),
+                        "akka.coordinated-shutdown.run-by-jvm-shutdown-hook",
+                        "off"))
+                .withFallback(dispatchers);
+        ActorSystem<Receptionist.Listing> started =
+            ActorSystem.create(
+                ClusterNode.create(info, generation, supervisor),
+                info.system(),
+                ClusterConfig.with(own));
+        system = started;
+        started
+            .getWhenTerminated()
+            .thenRun(() -> supervisor.tell(new Supervisor.LinkEnded(generation)));
+      } catch (RuntimeException e) {
+        log.warn("Cannot join the cluster at {}", info.seeds(), e);
+        supervisor.tell(new Supervisor.LinkEnded(generation));
+      }
+    }
+
+    @Override
+    public void close() {
+      opener.execute(this::leave);
+    }
+
+    /** Leaves the cluster politely, in the background; whoever it left cannot hold it up. */
+    private synchronized void leave() {
+      closed = true;
+      if (system != null) {
+        CoordinatedShutdown.get(system).runAll(CoordinatedShutdown.clusterLeavingReason());
+      }
+    }
+  }
+}

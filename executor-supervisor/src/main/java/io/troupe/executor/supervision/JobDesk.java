@@ -1,0 +1,172 @@
+package io.troupe.executor.supervision;
+
+import io.troupe.protocol.Assignment;
+import io.troupe.protocol.AttemptRef;
+import io.troupe.protocol.Outcome;
+import java.util.ArrayDeque;
+import java.util.ArrayList;
+import java.util.Deque;
+import java.util.HashSet;
+import java.util.Iterator;
+import java.util.LinkedHashMap;
+import java.util.LinkedHashSet;
+import java.util.List;
+import java.util.Map;
+import java.util.Set;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * Which worker gets which job: first come, first served; a job that must find its process idle
+ * makes those behind it wait. Knows all attempts that the supervisor holds. Not thread-safe.
+ */
+final class JobDesk {
+  private final Deque<Assignment> waiting = new ArrayDeque<>();
+  private final Set<AttemptRef> held = new HashSet<>();
+
+  /** Ready workers and what each has, in the order in which it will be run. */
+  private final Map<String, Set<AttemptRef>> ready = new LinkedHashMap<>();
+
+  /** Workers that take no more, but still have some. */
+  private final Map<String, Set<AttemptRef>> leaving = new LinkedHashMap<>();
+
+  private RunTime runTime = RunTime.UNKNOWN;
+
+  /** The worker takes jobs from now on. */
+  void ready(String worker) {
+    Set<AttemptRef> jobs = leaving.remove(worker);
+    ready.putIfAbsent(worker, jobs == null ? new LinkedHashSet<>() : jobs);
+  }
+
+  /** The worker takes no jobs for now; those it has are its own until it settles them. */
+  void unready(String worker) {
+    Set<AttemptRef> jobs = ready.remove(worker);
+    if (jobs != null && !jobs.isEmpty()) {
+      leaving.put(worker, jobs);
+    }
+  }
+
+  /** Takes jobs, except those it holds already. */
+  void take(List<Assignment> jobs) {
+    for (Assignment job : jobs) {
+      if (held.add(job.ref())) {
+        waiting.addLast(job);
+      }
+    }
+  }
+
+  /** Hands out what can be handed out: batches by worker. */
+  Map<String, List<Assignment>> place() {
+    Map<String, List<Assignment>> batches = new LinkedHashMap<>();
+    int depth = runTime.depth();
+    while (!waiting.isEmpty()) {
+      Assignment job = waiting.getFirst();
+      String worker = idlest(job.exclusive() ? 1 : depth);
+      if (worker == null) {
+        break;
+      }
+      waiting.removeFirst();
+      batches.computeIfAbsent(worker, key -> new ArrayList<>()).add(job);
+      jobsOf(worker).add(job.ref());
+    }
+    return batches;
+  }
+
+  /** The ready worker with the fewest jobs, if it has fewer than so many. */
+  private @Nullable String idlest(int limit) {
+    String found = null;
+    int fewest = limit;
+    for (Map.Entry<String, Set<AttemptRef>> entry : ready.entrySet()) {
+      if (entry.getValue().size() < fewest) {
+        fewest = entry.getValue().size();
+        found = entry.getKey();
+      }
+    }
+    return found;
+  }
+
+  /** The worker is through with these. */
+  void settled(String worker, List<Outcome> outcomes) {
+    Set<AttemptRef> jobs = jobsOf(worker);
+    for (Outcome outcome : outcomes) {
+      AttemptRef ref = outcome.ref();
+      held.remove(ref);
+      jobs.remove(ref);
+    }
+    if (jobs.isEmpty()) {
+      leaving.remove(worker);
+    }
+    runTime = runTime.with(outcomes);
+  }
+
+  private Set<AttemptRef> jobsOf(String worker) {
+    Set<AttemptRef> jobs = ready.get(worker);
+    if (jobs == null) {
+      jobs = leaving.computeIfAbsent(worker, key -> new LinkedHashSet<>());
+    }
+    return jobs;
+  }
+
+  /** Takes those of these attempts that no worker has been given out of the queue. */
+  List<Assignment> withdraw(List<AttemptRef> attempts) {
+    Set<AttemptRef> wanted = new HashSet<>(attempts);
+    return withdrawIf(wanted);
+  }
+
+  /** Takes all that no worker has been given out of the queue. */
+  List<Assignment> withdrawAll() {
+    List<Assignment> all = List.copyOf(waiting);
+    all.forEach(job -> held.remove(job.ref()));
+    waiting.clear();
+    return all;
+  }
+
+  private List<Assignment> withdrawIf(Set<AttemptRef> wanted) {
+    List<Assignment> withdrawn = new ArrayList<>();
+    for (Iterator<Assignment> jobs = waiting.iterator(); jobs.hasNext(); ) {
+      Assignment job = jobs.next();
+      if (wanted.contains(job.ref())) {
+        jobs.remove();
+        held.remove(job.ref());
+        withdrawn.add(job);
+      }
+    }
+    return withdrawn;
+  }
+
+  /** How many attempts this supervisor is ready to hold in all. */
+  int capacity() {
+    int inReserve = leaving.values().stream().mapToInt(Set::size).sum();
+    return ready.isEmpty() ? 0 : ready.size() * runTime.depth() + inReserve;
+  }
+
+  /** All attempts it holds. */
+  List<AttemptRef> held() {
+    return List.copyOf(held);
+  }
+
+  /** Those that run: the first of each worker. */
+  List<AttemptRef> running() {
+    List<AttemptRef> running = new ArrayList<>();
+    for (Set<AttemptRef> jobs : ready.values()) {
+      jobs.stream().findFirst().ifPresent(running::add);
+    }
+    for (Set<AttemptRef> jobs : leaving.values()) {
+      jobs.stream().findFirst().ifPresent(running::add);
+    }
+    return running;
+  }
+
+  /** Id of the job that the worker runs; null when it runs none. */
+  @Nullable String runningOn(String worker) {
+    Set<AttemptRef> jobs = ready.get(worker);
+    if (jobs == null) {
+      jobs = leaving.getOrDefault(worker, new LinkedHashSet<>());
+    }
+    return jobs.isEmpty() ? null : jobs.iterator().next().job();
+  }
+
+  /** Whether any worker takes jobs. */
+  boolean anyReady() {
+    return !ready.isEmpty();
+  }
+}

@@ -1,0 +1,39 @@
+package io.troupe.executor.supervision;
+
+import io.troupe.protocol.Outcome;
+import java.util.List;
+
+/**
+ * How long jobs run, as a moving average, and so how many a process should be sent ahead: about ten
+ * milliseconds of work beyond the job that runs, and none where a job takes that long itself.
+ *
+ * @param micros the average, in microseconds; negative while nothing is known
+ */
+record RunTime(double micros) {
+  static final RunTime UNKNOWN = new RunTime(-1);
+  static final int MAX_DEPTH = 256;
+  private static final double AHEAD_MICROS = 10_000;
+
+  /** A result weighs so much in the average, a batch of them more. */
+  private static final double WEIGHT = 0.1;
+
+  /** With these outcomes taken in. */
+  RunTime with(List<Outcome> outcomes) {
+    double average = micros;
+    for (Outcome outcome : outcomes) {
+      if (outcome.kind() == Outcome.Kind.SUCCEEDED || outcome.kind() == Outcome.Kind.FAILED) {
+        average =
+            average < 0 ? outcome.runMicros() : average + WEIGHT * (outcome.runMicros() - average);
+      }
+    }
+    return new RunTime(average);
+  }
+
+  /** How many jobs one process should have, the running one included; from 1 to 256. */
+  int depth() {
+    if (micros < 0 || micros >= AHEAD_MICROS) {
+      return 1;
+    }
+    return (int) Math.min(MAX_DEPTH, 1 + AHEAD_MICROS / Math.max(1, micros));
+  }
+}

@@ -1,0 +1,42 @@
+package io.troupe.executor.supervision;
+
+import io.troupe.protocol.codec.Frame;
+import java.util.List;
+import org.jspecify.annotations.Nullable;
+
+/** What happens to a server process, in this order. */
+public sealed interface ServerEvent {
+
+  /** It runs, and has yet to say that it is ready. */
+  record Started(long pid) implements ServerEvent {}
+
+  /** It is ready. */
+  record Answered() implements ServerEvent {}
+
+  /** It sent these frames. */
+  record Received(List<Frame> frames) implements ServerEvent {}
+
+  /**
+   * It cannot be spoken to any more, though it may still run.
+   *
+   * @param why one line for people; empty when it just closed its end
+   */
+  record HungUp(String why) implements ServerEvent {}
+
+  /**
+   * It is gone and so is everything it had started; the last event.
+   *
+   * @param exitCode null when a signal ended it, or it never ran
+   * @param signal null when it exited by itself, or it never ran
+   * @param trouble why it could not be started, one line for people; empty when it was
+   * @param curable whether the trouble may be over at the next try
+   * @param lastOutput the last lines that it printed
+   */
+  record Ended(
+      @Nullable Integer exitCode,
+      @Nullable Integer signal,
+      String trouble,
+      boolean curable,
+      List<String> lastOutput)
+      implements ServerEvent {}
+}

@@ -1,0 +1,17 @@
+package io.troupe.executor.supervision;
+
+import io.troupe.protocol.TaskData;
+import java.util.function.Consumer;
+
+/** Starts server processes: the edge to the operating system. */
+public interface ServerLauncher {
+
+  /**
+   * Starts one, in the background.
+   *
+   * @param worker id of the worker it is for
+   * @param spec what to start
+   * @param events told what becomes of it, by any thread; the last one is {@link ServerEvent.Ended}
+   */
+  ServerProcess start(String worker, TaskData.Worker spec, Consumer<ServerEvent> events);
+}

@@ -1,0 +1,31 @@
+package io.troupe.executor.supervision;
+
+import io.troupe.protocol.WorkerStatus.ProcessStatus;
+import io.troupe.protocol.codec.Frame;
+import java.util.List;
+import java.util.Optional;
+
+/** A server process that was told to start. No call blocks; any thread. */
+public interface ServerProcess {
+
+  /** Sends jobs; without effect before {@link ServerEvent.Answered} and after the end. */
+  void send(List<Frame> frames);
+
+  /**
+   * Id of the job that the process began last; 0 when it has begun none. Exact even after the
+   * process was killed; empty when the process does not tell.
+   */
+  Optional<Long> begun();
+
+  /** Interrupts the job of this id, if it is the one that runs. */
+  void interrupt(long id);
+
+  /** Asks the process and all it has started to end (SIGTERM). */
+  void terminate();
+
+  /** Kills the process and all it has started (SIGKILL). */
+  void kill();
+
+  /** What the operating system says of it now; empty when it does not run. */
+  Optional<ProcessStatus> sample();
+}

@@ -1,0 +1,596 @@
+package io.troupe.executor.supervision;
+
+import akka.actor.typed.ActorRef;
+import akka.actor.typed.Behavior;
+import akka.actor.typed.javadsl.ActorContext;
+import akka.actor.typed.javadsl.Behaviors;
+import akka.actor.typed.javadsl.TimerScheduler;
+import io.troupe.executor.supervision.TaskReports.State;
+import io.troupe.model.Cause;
+import io.troupe.model.ContentType;
+import io.troupe.model.WorkerState;
+import io.troupe.protocol.Assignment;
+import io.troupe.protocol.AttemptRef;
+import io.troupe.protocol.ClusterInfo;
+import io.troupe.protocol.Outcome;
+import io.troupe.protocol.SchedulerToSupervisor;
+import io.troupe.protocol.SupervisorToQueue;
+import io.troupe.protocol.SupervisorToScheduler;
+import io.troupe.protocol.TaskData;
+import io.troupe.protocol.WireMessage;
+import io.troupe.protocol.WorkerStatus;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.function.LongSupplier;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * Makes the tasks that the agent launches into workers, and gives them the jobs that it pulls from
+ * the scheduler's queue. It outlives every node of the cluster: {@link ClusterLinks} makes a new
+ * one when one is lost or another scheduler calls. Stops when the executor should exit.
+ */
+public final class Supervisor {
+  /** What a supervisor is told. */
+  public sealed interface Command {}
+
+  // from the agent
+
+  /** The agent has answered; said again after each reconnection. */
+  public record Subscribed(Executor executor) implements Command {}
+
+  /** A worker is to be started. */
+  public record Launch(String task, TaskData data) implements Command {}
+
+  /**
+   * A worker is to be ended.
+   *
+   * @param grace until SIGKILL; empty for the setting's
+   */
+  public record Kill(String task, Optional<Duration> grace) implements Command {}
+
+  /** A scheduler says where its cluster is. */
+  public record ClusterCalls(ClusterInfo info) implements Command {}
+
+  /** All workers are to be ended, and the executor with them, within the grace. */
+  public record ShutDown(String why, Duration grace) implements Command {}
+
+  // from the node in the cluster
+
+  /** What a node of the cluster tells; of an earlier generation it is ignored. */
+  public sealed interface LinkFact extends Command {
+    /** Which node. */
+    int generation();
+  }
+
+  /** A scheduler is there. */
+  public record SchedulerSeen(
+      int generation,
+      ActorRef<SupervisorToScheduler> scheduler,
+      ActorRef<SchedulerToSupervisor> replyTo,
+      String address)
+      implements LinkFact {}
+
+  /** No scheduler is there any more. */
+  public record SchedulerGone(int generation) implements LinkFact {}
+
+  /** The scheduler, or its queue, says something. */
+  public record FromScheduler(int generation, SchedulerToSupervisor message) implements LinkFact {}
+
+  /** The node is no member of the cluster any more. */
+  public record LinkEnded(int generation) implements LinkFact {}
+
+  // from below, and from itself
+
+  private record FromWorker(WorkerFact fact) implements Command {}
+
+  private enum Timer implements Command {
+    REGISTER,
+    RENEW,
+    SAMPLE,
+    REPORT,
+    IDLE,
+    ORPHANED,
+    REJOIN,
+    LINK_PATIENCE,
+    GRACE_OVER
+  }
+
+  /**
+   * The share of Mesos' grace that workers get, so that the last updates are acknowledged in time.
+   */
+  private static final double WORKERS_SHARE = 0.8;
+
+  private static final Duration REJOIN_PAUSE = Duration.ofSeconds(1);
+
+  private static final class Seat {
+    final String task;
+    final ActorRef<Worker.Command> actor;
+    WorkerFact.Changed last;
+    boolean running;
+    long jobs;
+
+    Seat(String task, ActorRef<Worker.Command> actor) {
+      this.task = task;
+      this.actor = actor;
+      this.last = new WorkerFact.Changed(task, WorkerState.STARTING, 0, null, null);
+    }
+  }
+
+  private final SupervisorSettings settings;
+  private final ServerLauncher launcher;
+  private final TaskReports reports;
+  private final ClusterLinks links;
+  private final LongSupplier nanoClock;
+  private final ActorContext<Command> context;
+  private final TimerScheduler<Command> timers;
+  private final ActorRef<WorkerFact> facts;
+
+  private final Map<String, Seat> workers = new LinkedHashMap<>();
+  private final JobDesk desk = new JobDesk();
+  private final Settlements settlements = new Settlements();
+  private @Nullable Executor executor;
+  private String pool = "";
+  private @Nullable ClusterInfo cluster;
+  private ClusterLinks.@Nullable Link link;
+  private int generation;
+  private @Nullable SchedulerSeen scheduler;
+  private @Nullable ActorRef<SupervisorToQueue> queue;
+  private long reportSequence;
+  private int announcedCapacity;
+  private boolean shuttingDown;
+
+  /** A supervisor, which starts by waiting for the agent. */
+  public static Behavior<Command> create(
+      SupervisorSettings settings,
+      ServerLauncher launcher,
+      TaskReports reports,
+      ClusterLinks links,
+      LongSupplier nanoClock) {
+    return Behaviors.setup(
+        context ->
+            Behaviors.withTimers(
+                timers ->
+                    new Supervisor(settings, launcher, reports, links, nanoClock, context, timers)
+                        .supervising()));
+  }
+
+  private Supervisor(
+      SupervisorSettings settings,
+      ServerLauncher launcher,
+      TaskReports reports,
+      ClusterLinks links,
+      LongSupplier nanoClock,
+      ActorContext<Command> context,
+      TimerScheduler<Command> timers) {
+    this.settings = settings;
+    this.launcher = launcher;
+    this.reports = reports;
+    this.links = links;
+    this.nanoClock = nanoClock;
+    this.context = context;
+    this.timers = timers;
+    this.facts = context.messageAdapter(WorkerFact.class, FromWorker::new);
+  }
+
+  private Behavior<Command> supervising() {
+    timers.startTimerWithFixedDelay(Timer.SAMPLE, settings.sampleEvery());
+    timers.startSingleTimer(Timer.IDLE, settings.idleTimeout());
+    timers.startSingleTimer(Timer.ORPHANED, settings.orphanTimeout());
+    return Behaviors.receive(Command.class)
+        .onMessage(Subscribed.class, this::onSubscribed)
+        .onMessage(Launch.class, this::onLaunch)
+        .onMessage(Kill.class, this::onKill)
+        .onMessage(ClusterCalls.class, calls -> onClusterCalls(calls.info()))
+        .onMessage(ShutDown.class, this::onShutDown)
+        .onMessage(FromWorker.class, message -> onFact(message.fact()))
+        .onMessage(LinkFact.class, fact -> fact.generation() != generation, old -> Behaviors.same())
+        .onMessage(FromScheduler.class, message -> onScheduler(message.message()))
+        .onMessage(SchedulerSeen.class, this::onSchedulerSeen)
+        .onMessage(SchedulerGone.class, gone -> onSchedulerGone())
+        .onMessage(LinkEnded.class, ended -> onLinkEnded())
+        .onMessageEquals(Timer.REGISTER, this::register)
+        .onMessageEquals(Timer.RENEW, this::renew)
+        .onMessageEquals(Timer.SAMPLE, this::sample)
+        .onMessageEquals(Timer.REPORT, this::report)
+        .onMessageEquals(Timer.REJOIN, this::join)
+        .onMessageEquals(Timer.LINK_PATIENCE, this::join)
+        .onMessageEquals(Timer.IDLE, this::onIdle)
+        .onMessageEquals(
+            Timer.ORPHANED,
+            () -> onShutDown(new ShutDown("no scheduler was found", settings.worker().stopGrace())))
+        .onMessageEquals(Timer.GRACE_OVER, Behaviors::stopped)
+        .build();
+  }
+
+  // ---- the agent
+
+  private Behavior<Command> onSubscribed(Subscribed subscribed) {
+    executor = subscribed.executor();
+    return Behaviors.same();
+  }
+
+  private Behavior<Command> onLaunch(Launch launch) {
+    String task = launch.task();
+    timers.cancel(Timer.IDLE);
+    if (shuttingDown) {
+      reports.report(task, State.KILLED, "the executor is shutting down");
+      return Behaviors.same();
+    }
+    if (workers.containsKey(task)) {
+      return Behaviors.same();
+    }
+    context.getLog().info("Launching worker {}", task);
+    pool = launch.data().pool();
+    reports.report(task, State.STARTING, "starting: " + launch.data().worker().command());
+    workers.put(
+        task,
+        new Seat(
+            task,
+            context.spawnAnonymous(
+                Worker.create(
+                    task, launch.data().worker(), settings.worker(), launcher, nanoClock, facts))));
+    return onClusterCalls(launch.data().cluster());
+  }
+
+  private Behavior<Command> onKill(Kill kill) {
+    Seat seat = workers.get(kill.task());
+    if (seat == null) {
+      context.getLog().warn("Told to kill {}, which is not here", kill.task());
+      return Behaviors.same();
+    }
+    reports.report(kill.task(), State.KILLING, "told to end");
+    desk.unready(kill.task());
+    seat.actor.tell(new Worker.Stop(kill.grace().orElse(settings.worker().stopGrace())));
+    announce();
+    return Behaviors.same();
+  }
+
+  private Behavior<Command> onShutDown(ShutDown order) {
+    context.getLog().info("Shutting down: {}", order.why());
+    shuttingDown = true;
+    settle(giveBack(desk.withdrawAll()));
+    if (workers.isEmpty()) {
+      return Behaviors.stopped();
+    }
+    Duration grace = Duration.ofMillis(Math.round(order.grace().toMillis() * WORKERS_SHARE));
+    for (String task : List.copyOf(workers.keySet())) {
+      onKill(new Kill(task, Optional.of(grace)));
+    }
+    timers.startSingleTimer(Timer.GRACE_OVER, order.grace());
+    return Behaviors.same();
+  }
+
+  private Behavior<Command> onIdle() {
+    if (!workers.isEmpty()) {
+      return Behaviors.same();
+    }
+    context.getLog().info("No tasks for {}: exiting", settings.idleTimeout());
+    return Behaviors.stopped();
+  }
+
+  // ---- workers
+
+  private Behavior<Command> onFact(WorkerFact fact) {
+    if (fact instanceof WorkerFact.Settled settled) {
+      return onSettled(settled);
+    }
+    Seat seat = workers.get(fact.worker());
+    if (seat == null) {
+      return Behaviors.same();
+    }
+    if (fact instanceof WorkerFact.Changed changed) {
+      return onChanged(seat, changed);
+    }
+    return onEnded(seat, (WorkerFact.Ended) fact);
+  }
+
+  private Behavior<Command> onChanged(Seat seat, WorkerFact.Changed changed) {
+    boolean sameState = seat.last.state() == changed.state();
+    boolean samePid = pid(seat.last) == pid(changed);
+    seat.last = changed;
+    if (sameState && samePid) {
+      return Behaviors.same();
+    }
+    if (changed.state() == WorkerState.READY && !shuttingDown) {
+      desk.ready(seat.task);
+      if (!seat.running) {
+        seat.running = true;
+        reports.report(seat.task, State.RUNNING, "ready");
+      }
+      place();
+    } else {
+      desk.unready(seat.task);
+    }
+    announce();
+    changedSomething();
+    return Behaviors.same();
+  }
+
+  private static long pid(WorkerFact.Changed changed) {
+    return changed.process() == null ? 0 : changed.process().pid();
+  }
+
+  private Behavior<Command> onEnded(Seat seat, WorkerFact.Ended ended) {
+    workers.remove(seat.task);
+    desk.unready(seat.task);
+    context.stop(seat.actor);
+    context.getLog().info("Worker {} ended: {}", seat.task, ended.cause().message());
+    reports.report(seat.task, ended.asked() ? State.KILLED : State.FAILED, text(ended.cause()));
+    announce();
+    changedSomething();
+    if (workers.isEmpty()) {
+      if (shuttingDown) {
+        return Behaviors.stopped();
+      }
+      timers.startSingleTimer(Timer.IDLE, settings.idleTimeout());
+    }
+    return Behaviors.same();
+  }
+
+  /** A cause as the message of a task status: one line, then the last output. */
+  private static String text(Cause cause) {
+    String head = cause.kind() + ": " + cause.message();
+    return cause.lastOutput().isEmpty()
+        ? head
+        : head + "\n" + String.join("\n", cause.lastOutput());
+  }
+
+  private Behavior<Command> onSettled(WorkerFact.Settled settled) {
+    Seat seat = workers.get(settled.worker());
+    if (seat != null) {
+      seat.jobs +=
+          settled.outcomes().stream()
+              .filter(
+                  outcome ->
+                      outcome.kind() == Outcome.Kind.SUCCEEDED
+                          || outcome.kind() == Outcome.Kind.FAILED)
+              .count();
+    }
+    desk.settled(settled.worker(), settled.outcomes());
+    place();
+    settle(settled.outcomes());
+    changedSomething();
+    return Behaviors.same();
+  }
+
+  private void place() {
+    for (Map.Entry<String, List<Assignment>> batch : desk.place().entrySet()) {
+      Seat seat = workers.get(batch.getKey());
+      if (seat != null) {
+        seat.actor.tell(new Worker.Run(batch.getValue()));
+      }
+    }
+  }
+
+  // ---- the queue
+
+  private int capacity() {
+    return shuttingDown ? 0 : desk.capacity();
+  }
+
+  private void settle(List<Outcome> outcomes) {
+    int capacity = capacity();
+    for (Settlements.Batch batch : settlements.add(outcomes)) {
+      toQueue(new SupervisorToQueue.Settle(name(), batch.sequence(), batch.outcomes(), capacity));
+      announcedCapacity = capacity;
+    }
+  }
+
+  /** Says how much it can take, if that is news; gives back what nobody here can take. */
+  private void announce() {
+    int capacity = capacity();
+    if (!desk.anyReady()) {
+      settle(giveBack(desk.withdrawAll()));
+    }
+    if (capacity != announcedCapacity) {
+      announcedCapacity = capacity;
+      toQueue(new SupervisorToQueue.Pull(name(), capacity));
+    }
+  }
+
+  private Behavior<Command> renew() {
+    resend();
+    announcedCapacity = capacity();
+    toQueue(new SupervisorToQueue.Renew(name(), desk.held(), desk.running(), announcedCapacity));
+    return Behaviors.same();
+  }
+
+  private void resend() {
+    for (Settlements.Batch batch : settlements.unacknowledged()) {
+      toQueue(new SupervisorToQueue.Settle(name(), batch.sequence(), batch.outcomes(), capacity()));
+    }
+  }
+
+  private void toQueue(SupervisorToQueue message) {
+    if (queue != null) {
+      queue.tell(message);
+    }
+  }
+
+  private Behavior<Command> onScheduler(SchedulerToSupervisor message) {
+    if (message instanceof SchedulerToSupervisor.Assign assign) {
+      settlements.acknowledged(assign.settledUpTo());
+      desk.take(assign.assignments());
+      place();
+      if (!assign.assignments().isEmpty()) {
+        announce();
+        changedSomething();
+      }
+    } else if (message instanceof SchedulerToSupervisor.Cancel cancel) {
+      onCancel(cancel.attempts());
+    } else if (message instanceof SchedulerToSupervisor.Registered registered) {
+      onRegistered(registered);
+    } else if (message instanceof SchedulerToSupervisor.RegisterAgain) {
+      queue = null;
+      return register();
+    } else if (message instanceof SchedulerToSupervisor.Refused refused) {
+      context.getLog().warn("The scheduler refuses this supervisor: {}", refused.reason());
+    }
+    return Behaviors.same();
+  }
+
+  private void onCancel(List<AttemptRef> attempts) {
+    Cause cause = Cause.of(Cause.Kind.KILLED, "the job was cancelled");
+    settle(
+        desk.withdraw(attempts).stream()
+            .map(job -> outcome(job, Outcome.Kind.CANCELLED, cause))
+            .toList());
+    workers.values().forEach(seat -> seat.actor.tell(new Worker.Cancel(attempts)));
+  }
+
+  private static List<Outcome> giveBack(List<Assignment> jobs) {
+    Cause cause = Cause.of(Cause.Kind.DRAINED, "no worker of its supervisor is ready");
+    return jobs.stream().map(job -> outcome(job, Outcome.Kind.NOT_STARTED, cause)).toList();
+  }
+
+  private static Outcome outcome(Assignment job, Outcome.Kind kind, Cause cause) {
+    return new Outcome(job.job(), job.attempt(), kind, ContentType.JSON, new byte[0], cause, "", 0);
+  }
+
+  // ---- the cluster
+
+  private Behavior<Command> onClusterCalls(ClusterInfo info) {
+    if (shuttingDown || (cluster != null && info.epoch() <= cluster.epoch())) {
+      return Behaviors.same();
+    }
+    context.getLog().info("Joining {} of epoch {}", info.seeds(), info.epoch());
+    cluster = info;
+    return join();
+  }
+
+  private Behavior<Command> join() {
+    if (cluster == null) {
+      return Behaviors.same();
+    }
+    if (link != null) {
+      link.close();
+    }
+    forgetScheduler();
+    generation++;
+    link = links.open(cluster, generation, context.getSelf());
+    timers.startSingleTimer(Timer.LINK_PATIENCE, settings.linkPatience());
+    return Behaviors.same();
+  }
+
+  private Behavior<Command> onLinkEnded() {
+    context.getLog().info("No member of the cluster any more: joining again");
+    link = null;
+    forgetScheduler();
+    timers.startSingleTimer(Timer.REJOIN, REJOIN_PAUSE);
+    return Behaviors.same();
+  }
+
+  private Behavior<Command> onSchedulerSeen(SchedulerSeen seen) {
+    scheduler = seen;
+    queue = null;
+    return register();
+  }
+
+  private Behavior<Command> onSchedulerGone() {
+    forgetScheduler();
+    timers.startSingleTimer(Timer.LINK_PATIENCE, settings.linkPatience());
+    return Behaviors.same();
+  }
+
+  private void forgetScheduler() {
+    scheduler = null;
+    queue = null;
+    timers.cancel(Timer.RENEW);
+    timers.cancel(Timer.REGISTER);
+    if (!timers.isTimerActive(Timer.ORPHANED)) {
+      timers.startSingleTimer(Timer.ORPHANED, settings.orphanTimeout());
+    }
+  }
+
+  private Behavior<Command> register() {
+    if (scheduler == null || executor == null || cluster == null || queue != null) {
+      return Behaviors.same();
+    }
+    List<AttemptRef> held = new ArrayList<>(desk.held());
+    held.addAll(settlements.attempts());
+    scheduler
+        .scheduler()
+        .tell(
+            new SupervisorToScheduler.Register(
+                name(),
+                WireMessage.VERSION,
+                cluster.epoch(),
+                pool,
+                executor.frameworkId(),
+                executor.agentId(),
+                executor.executorId(),
+                executor.host(),
+                scheduler.address(),
+                held,
+                statuses(),
+                scheduler.replyTo()));
+    timers.startSingleTimer(Timer.REGISTER, settings.registerEvery());
+    return Behaviors.same();
+  }
+
+  private void onRegistered(SchedulerToSupervisor.Registered registered) {
+    context.getLog().info("Registered with the scheduler");
+    queue = registered.queue();
+    timers.cancel(Timer.REGISTER);
+    timers.cancel(Timer.ORPHANED);
+    timers.cancel(Timer.LINK_PATIENCE);
+    timers.startTimerWithFixedDelay(Timer.RENEW, registered.lease().dividedBy(3));
+    resend();
+    announcedCapacity = capacity();
+    toQueue(new SupervisorToQueue.Pull(name(), announcedCapacity));
+    report();
+  }
+
+  // ---- watching
+
+  private Behavior<Command> sample() {
+    workers.values().forEach(seat -> seat.actor.tell(Worker.Sample.NOW));
+    changedSomething();
+    return Behaviors.same();
+  }
+
+  private void changedSomething() {
+    if (!timers.isTimerActive(Timer.REPORT)) {
+      timers.startSingleTimer(Timer.REPORT, settings.reportAfter());
+    }
+  }
+
+  private Behavior<Command> report() {
+    if (scheduler != null && queue != null) {
+      reportSequence++;
+      scheduler
+          .scheduler()
+          .tell(new SupervisorToScheduler.Report(name(), reportSequence, statuses()));
+    }
+    return Behaviors.same();
+  }
+
+  private List<WorkerStatus> statuses() {
+    return workers.values().stream().map(this::status).toList();
+  }
+
+  private WorkerStatus status(Seat seat) {
+    String job = desk.runningOn(seat.task);
+    WorkerState state =
+        seat.last.state() == WorkerState.READY && job != null
+            ? WorkerState.BUSY
+            : seat.last.state();
+    return new WorkerStatus(
+        seat.task,
+        seat.task,
+        state,
+        seat.last.restarts(),
+        job,
+        seat.jobs,
+        seat.last.cause(),
+        seat.last.process());
+  }
+
+  private String name() {
+    return executor == null ? "" : executor.supervisor();
+  }
+}

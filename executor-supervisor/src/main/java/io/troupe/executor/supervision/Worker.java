@@ -1,0 +1,506 @@
+package io.troupe.executor.supervision;
+
+import akka.actor.typed.ActorRef;
+import akka.actor.typed.Behavior;
+import akka.actor.typed.javadsl.ActorContext;
+import akka.actor.typed.javadsl.BehaviorBuilder;
+import akka.actor.typed.javadsl.Behaviors;
+import akka.actor.typed.javadsl.TimerScheduler;
+import io.troupe.model.Cause;
+import io.troupe.model.ContentType;
+import io.troupe.model.WorkerProtocol;
+import io.troupe.model.WorkerState;
+import io.troupe.protocol.Assignment;
+import io.troupe.protocol.AttemptRef;
+import io.troupe.protocol.Outcome;
+import io.troupe.protocol.TaskData;
+import java.time.Duration;
+import java.util.List;
+import java.util.OptionalLong;
+import java.util.concurrent.ThreadLocalRandom;
+import java.util.function.LongSupplier;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * Keeps one server process alive and gives it jobs: starts it, starts it again after a crash, stops
+ * it with grace. The module's README draws the states.
+ */
+final class Worker {
+  sealed interface Command {}
+
+  /** Runs jobs; answered by {@link WorkerFact.Settled}, sooner or later, for each. */
+  record Run(List<Assignment> jobs) implements Command {}
+
+  /** Ends those of these attempts that it has. */
+  record Cancel(List<AttemptRef> attempts) implements Command {}
+
+  /** Ends for good: with SIGKILL at the latest when the grace is over. A second one may shorten. */
+  record Stop(Duration grace) implements Command {}
+
+  /** Says how it is. */
+  enum Sample implements Command {
+    NOW
+  }
+
+  private record FromServer(int start, ServerEvent event) implements Command {}
+
+  private record CancelOver(int start, long job) implements Command {}
+
+  private enum Timer implements Command {
+    START_DEADLINE,
+    STABLE,
+    RELAUNCH,
+    JOB_DEADLINE,
+    DRAIN_OVER,
+    GRACE_OVER,
+    HUNG_UP_FOR_LONG
+  }
+
+  /** A process that closed its socket is about to exit; it gets so long. */
+  private static final Duration HUNG_UP_GRACE = Duration.ofSeconds(2);
+
+  /** The part of the grace in which running jobs may finish before SIGTERM. */
+  private static final double DRAIN_SHARE = 0.6;
+
+  private final String id;
+  private final TaskData.Worker spec;
+  private final WorkerSettings settings;
+  private final ServerLauncher launcher;
+  private final ActorRef<WorkerFact> supervisor;
+  private final LongSupplier nanoClock;
+  private final ActorContext<Command> context;
+  private final TimerScheduler<Command> timers;
+
+  private int starts;
+  private int crashes;
+  private @Nullable Cause lastCause;
+  private @Nullable Doom doom;
+  private long deadlineArmed;
+  private long interrupted;
+
+  /** Why this side has killed the process. */
+  private record Doom(Cause.Kind kind, String message, boolean counts) {}
+
+  static Behavior<Command> create(
+      String id,
+      TaskData.Worker spec,
+      WorkerSettings settings,
+      ServerLauncher launcher,
+      LongSupplier nanoClock,
+      ActorRef<WorkerFact> supervisor) {
+    return Behaviors.setup(
+        context ->
+            Behaviors.withTimers(
+                timers ->
+                    new Worker(id, spec, settings, launcher, nanoClock, supervisor, context, timers)
+                        .launch()));
+  }
+
+  private Worker(
+      String id,
+      TaskData.Worker spec,
+      WorkerSettings settings,
+      ServerLauncher launcher,
+      LongSupplier nanoClock,
+      ActorRef<WorkerFact> supervisor,
+      ActorContext<Command> context,
+      TimerScheduler<Command> timers) {
+    this.id = id;
+    this.spec = spec;
+    this.settings = settings;
+    this.launcher = launcher;
+    this.nanoClock = nanoClock;
+    this.supervisor = supervisor;
+    this.context = context;
+    this.timers = timers;
+  }
+
+  // ---- starting
+
+  private Behavior<Command> launch() {
+    if (spec.protocol() == WorkerProtocol.HTTP) {
+      return gaveUp(Cause.of(Cause.Kind.USER, "protocol http is not supported by this executor"));
+    }
+    starts++;
+    doom = null;
+    int start = starts;
+    ActorRef<Command> self = context.getSelf();
+    ServerProcess server =
+        launcher.start(id, spec, event -> self.tell(new FromServer(start, event)));
+    timers.startSingleTimer(Timer.START_DEADLINE, spec.startTimeout());
+    changed(WorkerState.STARTING, server);
+    return starting(server);
+  }
+
+  private Behavior<Command> starting(ServerProcess server) {
+    return receive()
+        .onMessage(FromServer.class, this::current, m -> onEventWhileStarting(m.event(), server))
+        .onMessage(Run.class, run -> refuse(run.jobs()))
+        .onMessage(Stop.class, stop -> stopping(server, new JobPipe(id), stop.grace()))
+        .onMessageEquals(Sample.NOW, () -> changed(WorkerState.STARTING, server))
+        .onMessageEquals(
+            Timer.START_DEADLINE,
+            () ->
+                doomed(
+                    server,
+                    new Doom(
+                        Cause.Kind.TIMEOUT,
+                        "the process was not ready within "
+                            + spec.startTimeout().toSeconds()
+                            + " s",
+                        true)))
+        .onAnyMessage(Worker::ignore)
+        .build();
+  }
+
+  private Behavior<Command> onEventWhileStarting(ServerEvent event, ServerProcess server) {
+    if (event instanceof ServerEvent.Answered) {
+      timers.cancel(Timer.START_DEADLINE);
+      timers.startSingleTimer(Timer.STABLE, settings.stableAfter());
+      changed(WorkerState.READY, server);
+      return running(server, new JobPipe(id));
+    }
+    if (event instanceof ServerEvent.Ended ended) {
+      return ended(ended, server, new JobPipe(id));
+    }
+    if (event instanceof ServerEvent.HungUp hungUp) {
+      return onHungUp(hungUp, server);
+    }
+    changed(WorkerState.STARTING, server); // Started: now it has a pid
+    return Behaviors.same();
+  }
+
+  // ---- running
+
+  private Behavior<Command> running(ServerProcess server, JobPipe pipe) {
+    return receive()
+        .onMessage(
+            FromServer.class, this::current, m -> onEventWhileRunning(m.event(), server, pipe))
+        .onMessage(Run.class, run -> run(run.jobs(), server, pipe))
+        .onMessage(Cancel.class, cancel -> cancel(cancel.attempts(), server, pipe))
+        .onMessage(CancelOver.class, over -> onCancelOver(over, server, pipe))
+        .onMessage(Stop.class, stop -> drain(server, pipe, stop.grace()))
+        .onMessageEquals(Timer.JOB_DEADLINE, () -> onJobDeadline(server, pipe))
+        .onMessageEquals(Timer.STABLE, this::onStable)
+        .onMessageEquals(Sample.NOW, () -> changed(WorkerState.READY, server))
+        .onAnyMessage(Worker::ignore)
+        .build();
+  }
+
+  private Behavior<Command> run(List<Assignment> jobs, ServerProcess server, JobPipe pipe) {
+    server.send(pipe.add(jobs, nanoClock.getAsLong()));
+    armDeadline(pipe);
+    return Behaviors.same();
+  }
+
+  private Behavior<Command> onEventWhileRunning(
+      ServerEvent event, ServerProcess server, JobPipe pipe) {
+    if (event instanceof ServerEvent.Received received) {
+      return onReceived(received, server, pipe);
+    }
+    if (event instanceof ServerEvent.Ended ended) {
+      return ended(ended, server, pipe);
+    }
+    if (event instanceof ServerEvent.HungUp hungUp) {
+      return onHungUp(hungUp, server);
+    }
+    return Behaviors.same();
+  }
+
+  private Behavior<Command> onReceived(
+      ServerEvent.Received received, ServerProcess server, JobPipe pipe) {
+    try {
+      List<Outcome> outcomes = pipe.answered(received.frames(), nanoClock.getAsLong());
+      supervisor.tell(new WorkerFact.Settled(id, outcomes));
+    } catch (IllegalArgumentException e) {
+      return doomed(
+          server, new Doom(Cause.Kind.USER, "the process was killed: " + e.getMessage(), true));
+    }
+    crashes = 0;
+    armDeadline(pipe);
+    interruptIfUnwanted(server, pipe);
+    return Behaviors.same();
+  }
+
+  private Behavior<Command> onHungUp(ServerEvent.HungUp hungUp, ServerProcess server) {
+    if (!hungUp.why().isEmpty()) {
+      return doomed(
+          server, new Doom(Cause.Kind.USER, "the process was killed: " + hungUp.why(), true));
+    }
+    timers.startSingleTimer(Timer.HUNG_UP_FOR_LONG, HUNG_UP_GRACE);
+    return Behaviors.same();
+  }
+
+  private Behavior<Command> onStable() {
+    crashes = 0;
+    return Behaviors.same();
+  }
+
+  // ---- time limits and cancelling
+
+  private void armDeadline(JobPipe pipe) {
+    OptionalLong deadline = pipe.headDeadline();
+    if (deadline.isEmpty()) {
+      return; // an armed timer finds nothing to do
+    }
+    boolean armed = timers.isTimerActive(Timer.JOB_DEADLINE);
+    if (!armed || deadline.getAsLong() < deadlineArmed) {
+      deadlineArmed = deadline.getAsLong();
+      long left = Math.max(1, deadlineArmed - nanoClock.getAsLong());
+      timers.startSingleTimer(Timer.JOB_DEADLINE, Duration.ofNanos(left));
+    }
+  }
+
+  private Behavior<Command> onJobDeadline(ServerProcess server, JobPipe pipe) {
+    OptionalLong deadline = pipe.headDeadline();
+    long now = nanoClock.getAsLong();
+    if (deadline.isEmpty()) {
+      return Behaviors.same();
+    }
+    if (deadline.getAsLong() > now) {
+      armDeadline(pipe);
+      return Behaviors.same();
+    }
+    if (server.begun().orElse(pipe.head()) > pipe.head()) {
+      pipe.headMoved(now); // its result only waits to be sent
+      armDeadline(pipe);
+      return Behaviors.same();
+    }
+    String message = "the job ran longer than its timeout of " + pipe.headTimeoutMillis() + " ms";
+    return doomed(server, new Doom(Cause.Kind.TIMEOUT, message, false));
+  }
+
+  private Behavior<Command> cancel(List<AttemptRef> attempts, ServerProcess server, JobPipe pipe) {
+    pipe.cancel(attempts);
+    interruptIfUnwanted(server, pipe);
+    return Behaviors.same();
+  }
+
+  /** A cancelled job that has begun is interrupted, and killed when that does not help. */
+  private void interruptIfUnwanted(ServerProcess server, JobPipe pipe) {
+    OptionalLong unwanted = pipe.unwantedHead();
+    if (unwanted.isPresent() && unwanted.getAsLong() != interrupted) {
+      interrupted = unwanted.getAsLong();
+      server.interrupt(interrupted);
+      CancelOver over = new CancelOver(starts, interrupted);
+      timers.startSingleTimer(over, settings.cancelGrace());
+    }
+  }
+
+  private Behavior<Command> onCancelOver(CancelOver over, ServerProcess server, JobPipe pipe) {
+    if (over.start() != starts || pipe.head() != over.job()) {
+      return Behaviors.same();
+    }
+    return doomed(server, new Doom(Cause.Kind.KILLED, "the job was cancelled", false));
+  }
+
+  private Behavior<Command> doomed(ServerProcess server, Doom why) {
+    if (doom == null) {
+      doom = why;
+    }
+    server.kill();
+    return Behaviors.same();
+  }
+
+  // ---- after the end of a process
+
+  private Behavior<Command> ended(ServerEvent.Ended end, ServerProcess server, JobPipe pipe) {
+    Cause cause = doom == null ? Ends.cause(end) : Ends.because(doom.kind(), doom.message(), end);
+    lastCause = cause;
+    settleBroken(server, pipe, cause);
+    cancelTimers();
+    boolean counts = doom == null || doom.counts();
+    crashes = counts ? crashes + 1 : 0;
+    if (!Ends.curable(end)) {
+      return gaveUp(cause);
+    }
+    if (crashes >= settings.crashBudget()) {
+      return gaveUp(
+          new Cause(
+              cause.kind(),
+              "gave up after " + crashes + " crashes in a row: " + cause.message(),
+              cause.exitCode(),
+              cause.signal(),
+              cause.lastOutput()));
+    }
+    return backingOff();
+  }
+
+  private Behavior<Command> backingOff() {
+    double random = ThreadLocalRandom.current().nextDouble();
+    Duration pause = settings.backoff().after(Math.max(1, crashes), random);
+    timers.startSingleTimer(Timer.RELAUNCH, pause);
+    changed(WorkerState.BACKING_OFF, null);
+    return receive()
+        .onMessageEquals(Timer.RELAUNCH, this::launch)
+        .onMessage(Run.class, run -> refuse(run.jobs()))
+        .onMessage(Stop.class, stop -> stopped("stopped while it waited to be started again"))
+        .onMessageEquals(Sample.NOW, () -> changed(WorkerState.BACKING_OFF, null))
+        .onAnyMessage(Worker::ignore)
+        .build();
+  }
+
+  private Behavior<Command> gaveUp(Cause cause) {
+    lastCause = cause;
+    changed(WorkerState.FAILED, null);
+    supervisor.tell(new WorkerFact.Ended(id, false, cause));
+    return over();
+  }
+
+  private Behavior<Command> stopped(String message) {
+    supervisor.tell(new WorkerFact.Ended(id, true, Cause.of(Cause.Kind.DRAINED, message)));
+    return over();
+  }
+
+  /** Stays to refuse what was on its way; its parent stops it. */
+  private Behavior<Command> over() {
+    cancelTimers();
+    return receive()
+        .onMessage(Run.class, run -> refuse(run.jobs()))
+        .onAnyMessage(Worker::ignore)
+        .build();
+  }
+
+  // ---- stopping
+
+  private Behavior<Command> drain(ServerProcess server, JobPipe pipe, Duration grace) {
+    Duration forJobs = Duration.ofMillis(Math.round(grace.toMillis() * DRAIN_SHARE));
+    if (pipe.isEmpty() || forJobs.isZero()) {
+      return stopping(server, pipe, grace);
+    }
+    timers.startSingleTimer(Timer.DRAIN_OVER, forJobs);
+    changed(WorkerState.DRAINING, server);
+    return draining(server, pipe, grace.minus(forJobs));
+  }
+
+  private Behavior<Command> draining(ServerProcess server, JobPipe pipe, Duration rest) {
+    return receive()
+        .onMessage(
+            FromServer.class,
+            this::current,
+            m -> onEventWhileDraining(m.event(), server, pipe, rest))
+        .onMessage(Run.class, run -> refuse(run.jobs()))
+        .onMessage(Cancel.class, cancel -> cancel(cancel.attempts(), server, pipe))
+        .onMessage(CancelOver.class, over -> onCancelOver(over, server, pipe))
+        .onMessage(Stop.class, stop -> drain(server, pipe, stop.grace()))
+        .onMessageEquals(Timer.JOB_DEADLINE, () -> onJobDeadline(server, pipe))
+        .onMessageEquals(Timer.DRAIN_OVER, () -> stopping(server, pipe, rest))
+        .onMessageEquals(Sample.NOW, () -> changed(WorkerState.DRAINING, server))
+        .onAnyMessage(Worker::ignore)
+        .build();
+  }
+
+  private Behavior<Command> onEventWhileDraining(
+      ServerEvent event, ServerProcess server, JobPipe pipe, Duration rest) {
+    if (event instanceof ServerEvent.Ended ended) {
+      settleBroken(server, pipe, Ends.cause(ended));
+      return stopped("stopped as told");
+    }
+    Behavior<Command> next = onEventWhileRunning(event, server, pipe);
+    return pipe.isEmpty() && doom == null ? stopping(server, pipe, rest) : next;
+  }
+
+  private Behavior<Command> stopping(ServerProcess server, JobPipe pipe, Duration grace) {
+    timers.cancel(Timer.START_DEADLINE);
+    timers.cancel(Timer.DRAIN_OVER);
+    timers.startSingleTimer(Timer.GRACE_OVER, grace);
+    if (grace.isZero()) {
+      server.kill();
+    } else {
+      server.terminate();
+    }
+    changed(WorkerState.STOPPING, server);
+    return receive()
+        .onMessage(
+            FromServer.class, this::current, m -> onEventWhileStopping(m.event(), server, pipe))
+        .onMessage(Run.class, run -> refuse(run.jobs()))
+        .onMessage(Stop.class, stop -> onStopAgain(stop, server))
+        .onMessageEquals(Timer.GRACE_OVER, () -> doomed(server, STOPPED_BY_FORCE))
+        .onMessageEquals(Sample.NOW, () -> changed(WorkerState.STOPPING, server))
+        .onAnyMessage(Worker::ignore)
+        .build();
+  }
+
+  private static final Doom STOPPED_BY_FORCE =
+      new Doom(Cause.Kind.DRAINED, "killed as it did not end within its grace", false);
+
+  private Behavior<Command> onEventWhileStopping(
+      ServerEvent event, ServerProcess server, JobPipe pipe) {
+    if (event instanceof ServerEvent.Started) {
+      server.terminate(); // the order came before there was a process
+    } else if (event instanceof ServerEvent.Received received && !pipe.isEmpty()) {
+      onReceived(received, server, pipe);
+    } else if (event instanceof ServerEvent.Ended ended) {
+      settleBroken(server, pipe, Ends.because(Cause.Kind.DRAINED, "its worker was stopped", ended));
+      return stopped(doom == null ? "stopped as told" : doom.message());
+    }
+    return Behaviors.same();
+  }
+
+  private Behavior<Command> onStopAgain(Stop stop, ServerProcess server) {
+    if (stop.grace().isZero()) {
+      server.kill();
+    } else {
+      timers.startSingleTimer(Timer.GRACE_OVER, stop.grace());
+    }
+    return Behaviors.same();
+  }
+
+  // ---- common
+
+  private static BehaviorBuilder<Command> receive() {
+    return Behaviors.receive(Command.class);
+  }
+
+  /** Timers that came too late, events of an earlier process, cancels of jobs it does not have. */
+  private static Behavior<Command> ignore(Command late) {
+    return Behaviors.same();
+  }
+
+  private boolean current(FromServer message) {
+    return message.start() == starts;
+  }
+
+  private Behavior<Command> refuse(List<Assignment> jobs) {
+    Cause cause = Cause.of(Cause.Kind.DRAINED, "the worker was not ready");
+    supervisor.tell(
+        new WorkerFact.Settled(id, jobs.stream().map(job -> notStarted(job, cause)).toList()));
+    return Behaviors.same();
+  }
+
+  private Outcome notStarted(Assignment job, Cause cause) {
+    return new Outcome(
+        job.job(),
+        job.attempt(),
+        Outcome.Kind.NOT_STARTED,
+        ContentType.JSON,
+        new byte[0],
+        cause,
+        id,
+        0);
+  }
+
+  private void settleBroken(ServerProcess server, JobPipe pipe, Cause cause) {
+    if (!pipe.isEmpty()) {
+      List<Outcome> outcomes = pipe.broken(server.begun(), cause, nanoClock.getAsLong());
+      supervisor.tell(new WorkerFact.Settled(id, outcomes));
+    }
+  }
+
+  private void cancelTimers() {
+    for (Timer timer : Timer.values()) {
+      timers.cancel(timer);
+    }
+  }
+
+  private Behavior<Command> changed(WorkerState state, @Nullable ServerProcess server) {
+    supervisor.tell(
+        new WorkerFact.Changed(
+            id,
+            state,
+            Math.max(0, starts - 1),
+            lastCause,
+            server == null ? null : server.sample().orElse(null)));
+    return Behaviors.same();
+  }
+}

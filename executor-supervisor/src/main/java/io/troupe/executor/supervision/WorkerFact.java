@@ -1,0 +1,38 @@
+package io.troupe.executor.supervision;
+
+import io.troupe.model.Cause;
+import io.troupe.model.WorkerState;
+import io.troupe.protocol.Outcome;
+import io.troupe.protocol.WorkerStatus.ProcessStatus;
+import java.util.List;
+import org.jspecify.annotations.Nullable;
+
+/** What a worker tells its supervisor. */
+sealed interface WorkerFact {
+  /** The worker's id. */
+  String worker();
+
+  /**
+   * How it is now. READY stands for READY and BUSY: the supervisor knows the jobs.
+   *
+   * @param cause why its process ended last; null when it never did
+   * @param process null while there is none
+   */
+  record Changed(
+      String worker,
+      WorkerState state,
+      int restarts,
+      @Nullable Cause cause,
+      @Nullable ProcessStatus process)
+      implements WorkerFact {}
+
+  /** Jobs it was given have ended so. */
+  record Settled(String worker, List<Outcome> outcomes) implements WorkerFact {}
+
+  /**
+   * It is over; the last fact.
+   *
+   * @param asked whether it was told to stop, rather than gave up
+   */
+  record Ended(String worker, boolean asked, Cause cause) implements WorkerFact {}
+}
