@@ -63,17 +63,21 @@ final class LocalCluster {
 
   private final Path directory;
   private final Path home;
+  private final Path conf;
   private final Terminal terminal;
   private final Map<String, String> environment;
 
   /**
    * @param directory where it keeps everything; need not exist
    * @param home the unpacked distribution
+   * @param conf the folder of local.conf and logback.xml
    * @param environment of the user: the agents pass its PATH on
    */
-  LocalCluster(Path directory, Path home, Terminal terminal, Map<String, String> environment) {
+  LocalCluster(
+      Path directory, Path home, Path conf, Terminal terminal, Map<String, String> environment) {
     this.directory = directory.toAbsolutePath().normalize();
     this.home = home;
+    this.conf = conf;
     this.terminal = terminal;
     this.environment = environment;
   }
@@ -262,7 +266,7 @@ final class LocalCluster {
     command.add("-Dtroupe.executor.java=" + javaCommand());
     command.add("io.troupe.scheduler.Main");
     command.addAll(List.of("--master", ports.mesosUrl()));
-    command.addAll(List.of("--conf", home.resolve("conf/local.conf").toString()));
+    command.addAll(List.of("--conf", conf.resolve("local.conf").toString()));
     command.addAll(List.of("--dir", directory.resolve("scheduler").toString()));
     return start("the scheduler", "scheduler.log", command);
   }
@@ -281,7 +285,7 @@ final class LocalCluster {
     command.add("-XX:-UsePerfData");
     command.add("-XX:+ExitOnOutOfMemoryError");
     command.add("-Djava.io.tmpdir=" + directory.resolve("tmp"));
-    command.add("-Dlogback.configurationFile=" + home.resolve("conf/logback.xml"));
+    command.add("-Dlogback.configurationFile=" + conf.resolve("logback.xml"));
     command.addAll(List.of("-cp", home.resolve("lib") + "/*"));
     return command;
   }

@@ -31,11 +31,12 @@ final class LocalCommand extends Group {
     private Path directory = Path.of(".troupe");
 
     final LocalCluster cluster() {
-      String home = System.getProperty("troupe.home", "");
-      if (home.isEmpty()) {
+      String home = System.getProperty("troupe.home");
+      String conf = System.getProperty("troupe.conf");
+      if (home == null || conf == null) {
         throw Failure.usage("start this program with bin/troupe");
       }
-      return new LocalCluster(directory, Path.of(home), terminal(), System.getenv());
+      return new LocalCluster(directory, Path.of(home), Path.of(conf), terminal(), System.getenv());
     }
   }
 

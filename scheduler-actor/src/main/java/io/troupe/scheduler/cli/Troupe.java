@@ -46,7 +46,6 @@ import picocli.CommandLine.UnmatchedArgumentException;
       VersionCommand.class,
     })
 public final class Troupe implements Callable<Integer> {
-  static final String VERSION = "0.1.0";
   static final String DEFAULT_URL = "http://127.0.0.1:7070";
 
   private final Terminal terminal;
