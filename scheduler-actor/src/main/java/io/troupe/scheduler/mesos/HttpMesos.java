@@ -20,6 +20,7 @@ public final class HttpMesos implements Mesos, AutoCloseable {
    */
   public HttpMesos(Function<Mesos, ActorRef<MasterConnection.Command>> spawn) {
     this.connection = spawn.apply(this);
+    connection.tell(MasterConnection.Order.START); // not earlier: callbacks name this object
   }
 
   /** Sends the call; drops it unless the framework is subscribed or the call is SUBSCRIBE. */

@@ -2,6 +2,8 @@ package io.troupe.scheduler.mesos;
 
 import akka.actor.typed.Behavior;
 import akka.actor.typed.PostStop;
+import akka.actor.typed.PreRestart;
+import akka.actor.typed.SupervisorStrategy;
 import akka.actor.typed.javadsl.ActorContext;
 import akka.actor.typed.javadsl.Behaviors;
 import akka.actor.typed.javadsl.TimerScheduler;
@@ -29,6 +31,7 @@ public final class MasterConnection {
 
   /** What its owner orders. */
   public enum Order implements Command {
+    START,
     RECONNECT,
     CLOSE
   }
@@ -67,11 +70,16 @@ public final class MasterConnection {
    * @param scheduler called back from the actor, one call at a time
    */
   public static Behavior<Command> create(Mesos mesos, Scheduler scheduler, MesosSettings settings) {
-    return Behaviors.setup(
-        context ->
-            Behaviors.withTimers(
-                timers ->
-                    new MasterConnection(mesos, scheduler, settings, context, timers).connect()));
+    Behavior<Command> connection =
+        Behaviors.setup(
+            context ->
+                Behaviors.withTimers(
+                    timers ->
+                        new MasterConnection(mesos, scheduler, settings, context, timers).idle()));
+    return Behaviors.supervise(connection)
+        .onFailure(
+            SupervisorStrategy.restartWithBackoff(
+                settings.reconnectBackoff().first(), settings.reconnectBackoff().max(), 0.2));
   }
 
   private MasterConnection(
@@ -85,6 +93,14 @@ public final class MasterConnection {
     this.settings = settings;
     this.context = context;
     this.timers = timers;
+  }
+
+  private Behavior<Command> idle() {
+    return Behaviors.receive(Command.class)
+        .onMessageEquals(Order.START, this::connect)
+        .onMessageEquals(Order.CLOSE, Behaviors::stopped)
+        .onAnyMessage(early -> Behaviors.same())
+        .build();
   }
 
   /** Asks the scheduler to subscribe; it does so with a SUBSCRIBE call. */
@@ -146,6 +162,7 @@ public final class MasterConnection {
         .onMessageEquals(Order.CLOSE, () -> closed(http))
         .onMessage(Send.class, this::dropped)
         .onSignal(PostStop.class, stop -> closed(http))
+        .onSignal(PreRestart.class, restart -> restarting(http))
         .onAnyMessage(late -> Behaviors.same())
         .build();
   }
@@ -241,6 +258,7 @@ public final class MasterConnection {
         .onMessageEquals(Order.RECONNECT, () -> lost(http, "asked to reconnect", true))
         .onMessageEquals(Order.CLOSE, () -> closed(http))
         .onSignal(PostStop.class, stop -> closed(http))
+        .onSignal(PreRestart.class, restart -> restarting(http))
         .onAnyMessage(late -> Behaviors.same())
         .build();
   }
@@ -291,6 +309,12 @@ public final class MasterConnection {
   private Behavior<Command> closed(MasterHttp http) {
     http.close();
     return Behaviors.stopped();
+  }
+
+  private Behavior<Command> restarting(MasterHttp http) {
+    http.close();
+    context.getSelf().tell(Order.START);
+    return Behaviors.same();
   }
 
   private Behavior<Command> dropped(Send send) {

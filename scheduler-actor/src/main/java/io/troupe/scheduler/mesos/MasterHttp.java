@@ -1,9 +1,9 @@
 package io.troupe.scheduler.mesos;
 
+import akka.Done;
 import akka.actor.typed.ActorSystem;
-import akka.http.javadsl.ConnectHttp;
-import akka.http.javadsl.HostConnectionPool;
 import akka.http.javadsl.Http;
+import akka.http.javadsl.OutgoingConnectionBuilder;
 import akka.http.javadsl.model.ContentType;
 import akka.http.javadsl.model.ContentTypes;
 import akka.http.javadsl.model.HttpEntities;
@@ -15,14 +15,12 @@ import akka.http.javadsl.model.headers.Accept;
 import akka.http.javadsl.model.headers.Authorization;
 import akka.http.javadsl.model.headers.RawHeader;
 import akka.http.javadsl.settings.ClientConnectionSettings;
-import akka.http.javadsl.settings.ConnectionPoolSettings;
 import akka.japi.Pair;
 import akka.stream.BoundedSourceQueue;
 import akka.stream.KillSwitches;
 import akka.stream.Materializer;
 import akka.stream.QueueOfferResult;
 import akka.stream.SharedKillSwitch;
-import akka.stream.javadsl.Flow;
 import akka.stream.javadsl.Keep;
 import akka.stream.javadsl.Sink;
 import akka.stream.javadsl.Source;
@@ -33,14 +31,16 @@ import io.troupe.mesos.WireFormat.UnreadableBodyException;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
-import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionStage;
+import java.util.concurrent.ConcurrentLinkedQueue;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.AtomicBoolean;
+import java.util.function.Consumer;
+import java.util.function.Function;
 import org.apache.mesos.v1.scheduler.Protos.Call;
 import org.apache.mesos.v1.scheduler.Protos.Event;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
-import scala.concurrent.duration.Duration;
-import scala.util.Try;
 
 /**
  * HTTP to one master, for one subscription: one connection for the stream of events, one for calls,
@@ -51,7 +51,8 @@ final class MasterHttp implements AutoCloseable {
   private static final int MAX_EVENT_BYTES = 256 << 20;
   private static final int MAX_CALLS_WAITING = 4096;
   private static final int MAX_ANSWER_BYTES = 64 << 10;
-  private static final long ANSWER_MILLIS = 75_000;
+  private static final scala.concurrent.duration.Duration ANSWER_WITHIN =
+      scala.concurrent.duration.Duration.create(75, TimeUnit.SECONDS);
   private static final String STREAM_ID = "Mesos-Stream-Id";
   private static final String PATH = "/api/v1/scheduler";
   private static final ContentType PROTOBUF =
@@ -92,78 +93,108 @@ final class MasterHttp implements AutoCloseable {
   private final Listener listener;
   private final Materializer materializer;
   private final SharedKillSwitch connections = KillSwitches.shared("master");
-  private final Pair<BoundedSourceQueue<Pair<HttpRequest, Call.Type>>, HostConnectionPool> stream;
-  private final Pair<BoundedSourceQueue<Pair<HttpRequest, Call.Type>>, HostConnectionPool> calls;
+  private final ActorSystem<?> system;
+  private final ConcurrentLinkedQueue<Call.Type> unanswered = new ConcurrentLinkedQueue<>();
+  private Optional<BoundedSourceQueue<HttpRequest>> calls = Optional.empty();
   private volatile Optional<String> streamId = Optional.empty();
 
   MasterHttp(
       ActorSystem<?> system, MesosSettings settings, MasterAddress master, Listener listener) {
+    this.system = system;
     this.settings = settings;
     this.master = master;
     this.listener = listener;
     this.materializer = Materializer.matFromSystem(system);
-    this.stream = open(system, 1, Duration.Inf(), this::subscribeAnswered);
-    this.calls =
-        open(
-            system,
-            MAX_CALLS_WAITING,
-            Duration.create(ANSWER_MILLIS, java.util.concurrent.TimeUnit.MILLISECONDS),
-            this::callAnswered);
   }
 
-  private Pair<BoundedSourceQueue<Pair<HttpRequest, Call.Type>>, HostConnectionPool> open(
-      ActorSystem<?> system,
+  /** A connection of its own for requests that are answered in order. */
+  private BoundedSourceQueue<HttpRequest> open(
       int waiting,
-      Duration idleTimeout,
-      java.util.function.Function<Pair<Try<HttpResponse>, Call.Type>, CompletionStage<akka.Done>>
-          answered) {
-    ConnectionPoolSettings pool = poolSettings(system, idleTimeout);
-    Http http = Http.get(system);
-    ConnectHttp to =
-        master.secure()
-            ? ConnectHttp.toHostHttps(master.host(), master.port())
-            : ConnectHttp.toHost(master.host(), master.port());
-    Flow<Pair<HttpRequest, Call.Type>, Pair<Try<HttpResponse>, Call.Type>, HostConnectionPool>
-        connection =
-            http.newHostConnectionPool(to, pool, system.classicSystem().log(), materializer);
-    return Source.<Pair<HttpRequest, Call.Type>>queue(waiting)
-        .via(connections.flow())
-        .viaMat(connection, Keep.both())
-        .mapAsync(1, answered::apply)
-        .to(Sink.ignore())
-        .run(materializer);
+      scala.concurrent.duration.Duration idleTimeout,
+      Function<HttpResponse, CompletionStage<Done>> answered,
+      Consumer<Optional<Throwable>> ended) {
+    OutgoingConnectionBuilder connection =
+        Http.get(system)
+            .connectionTo(master.host())
+            .toPort(master.port())
+            .withClientConnectionSettings(connectionSettings(idleTimeout));
+    Pair<BoundedSourceQueue<HttpRequest>, CompletionStage<Done>> line =
+        Source.<HttpRequest>queue(waiting)
+            .via(connections.flow())
+            .via(master.secure() ? connection.https() : connection.http())
+            .mapAsync(1, answered::apply)
+            .toMat(Sink.ignore(), Keep.both())
+            .run(materializer);
+    line.second().whenComplete((done, failure) -> ended.accept(Optional.ofNullable(failure)));
+    return line.first();
   }
 
-  private ConnectionPoolSettings poolSettings(ActorSystem<?> system, Duration idleTimeout) {
-    scala.concurrent.duration.FiniteDuration connectTimeout =
-        Duration.fromNanos(settings.connectTimeout().toNanos());
-    ClientConnectionSettings connection = ClientConnectionSettings.create(system.classicSystem());
-    return ConnectionPoolSettings.create(system.classicSystem())
-        .withMaxConnections(1)
-        .withMinConnections(0)
-        .withPipeliningLimit(1)
-        .withMaxRetries(0)
-        .withIdleTimeout(Duration.Inf())
-        .withConnectionSettings(
-            connection
-                .withConnectingTimeout(connectTimeout)
-                .withIdleTimeout(idleTimeout)
-                .withParserSettings(
-                    connection
-                        .getParserSettings()
-                        .withMaxContentLength(Long.MAX_VALUE)
-                        .withMaxChunkSize(MAX_EVENT_BYTES)));
+  private ClientConnectionSettings connectionSettings(
+      scala.concurrent.duration.Duration idleTimeout) {
+    ClientConnectionSettings defaults = ClientConnectionSettings.create(system.classicSystem());
+    return defaults
+        .withConnectingTimeout(
+            scala.concurrent.duration.Duration.fromNanos(settings.connectTimeout().toNanos()))
+        .withIdleTimeout(idleTimeout)
+        .withParserSettings(
+            defaults
+                .getParserSettings()
+                .withMaxContentLength(Long.MAX_VALUE)
+                .withMaxChunkSize(MAX_EVENT_BYTES));
   }
 
   /** Sends SUBSCRIBE on the connection that will carry the events. */
   void subscribe(Call call) {
-    stream.first().offer(Pair.create(request(call), call.getType()));
+    AtomicBoolean answered = new AtomicBoolean();
+    open(
+            1,
+            scala.concurrent.duration.Duration.Inf(),
+            response -> {
+              answered.set(true);
+              return subscribeAnswered(response);
+            },
+            failure -> {
+              if (!answered.get()) {
+                listener.subscribeAnswered(unreachable(failure));
+              }
+            })
+        .offer(request(call));
   }
 
-  /** Sends a call; false when too many wait to be sent. */
+  /** Sends a call; false when too many wait to be sent. One thread at a time. */
   boolean send(Call call) {
-    return calls.first().offer(Pair.create(request(call), call.getType()))
-        == QueueOfferResult.enqueued();
+    HttpRequest request = request(call);
+    unanswered.add(call.getType());
+    QueueOfferResult offered = calls().offer(request);
+    if (offered instanceof QueueOfferResult.QueueClosed$
+        || offered instanceof QueueOfferResult.Failure) {
+      // A master may close a connection that has been idle; whatever was under way has been told.
+      calls = Optional.empty();
+      offered = calls().offer(request);
+    }
+    return offered == QueueOfferResult.enqueued();
+  }
+
+  private BoundedSourceQueue<HttpRequest> calls() {
+    if (calls.isEmpty()) {
+      calls =
+          Optional.of(open(MAX_CALLS_WAITING, ANSWER_WITHIN, this::callAnswered, this::callsEnded));
+    }
+    return calls.get();
+  }
+
+  private void callsEnded(Optional<Throwable> failure) {
+    Call.Type lost = unanswered.poll();
+    if (lost != null) {
+      listener.callAnswered(lost, unreachable(failure));
+    }
+  }
+
+  private static Answer unreachable(Optional<Throwable> failure) {
+    return new Answer(
+        Answer.UNREACHABLE,
+        Optional.empty(),
+        failure.map(MasterHttp::reason).orElse("the connection was closed"));
   }
 
   private HttpRequest request(Call call) {
@@ -184,22 +215,21 @@ final class MasterHttp implements AutoCloseable {
     return settings.format() == WireFormat.PROTOBUF ? PROTOBUF : ContentTypes.APPLICATION_JSON;
   }
 
-  private CompletionStage<akka.Done> subscribeAnswered(Pair<Try<HttpResponse>, Call.Type> answer) {
-    if (answer.first().isSuccess() && answer.first().get().status().intValue() == 200) {
-      HttpResponse response = answer.first().get();
+  private CompletionStage<Done> subscribeAnswered(HttpResponse response) {
+    if (response.status().intValue() == 200) {
       streamId = response.getHeader(STREAM_ID).map(HttpHeader::value);
       listener.subscribeAnswered(new Answer(200, Optional.empty(), ""));
       return read(response);
     }
-    return strict(answer.first())
+    return strict(response)
         .thenApply(
-            strict -> {
-              listener.subscribeAnswered(strict);
-              return akka.Done.getInstance();
+            answer -> {
+              listener.subscribeAnswered(answer);
+              return Done.getInstance();
             });
   }
 
-  private CompletionStage<akka.Done> read(HttpResponse response) {
+  private CompletionStage<Done> read(HttpResponse response) {
     RecordIo.Decoder decoder = new RecordIo.Decoder(MAX_EVENT_BYTES);
     return response
         .entity()
@@ -211,7 +241,7 @@ final class MasterHttp implements AutoCloseable {
         .handle(
             (done, error) -> {
               listener.streamEnded(error == null ? "" : ": " + reason(error));
-              return akka.Done.getInstance();
+              return Done.getInstance();
             });
   }
 
@@ -225,21 +255,19 @@ final class MasterHttp implements AutoCloseable {
     }
   }
 
-  private CompletionStage<akka.Done> callAnswered(Pair<Try<HttpResponse>, Call.Type> answer) {
-    return strict(answer.first())
+  private CompletionStage<Done> callAnswered(HttpResponse response) {
+    return strict(response)
         .thenApply(
-            strict -> {
-              listener.callAnswered(answer.second(), strict);
-              return akka.Done.getInstance();
+            answer -> {
+              Call.Type call = unanswered.poll();
+              if (call != null) {
+                listener.callAnswered(call, answer);
+              }
+              return Done.getInstance();
             });
   }
 
-  private CompletionStage<Answer> strict(Try<HttpResponse> answer) {
-    if (answer.isFailure()) {
-      return CompletableFuture.completedFuture(
-          new Answer(Answer.UNREACHABLE, Optional.empty(), reason(answer.failed().get())));
-    }
-    HttpResponse response = answer.get();
+  private CompletionStage<Answer> strict(HttpResponse response) {
     int status = response.status().intValue();
     Optional<String> location = response.getHeader("Location").map(HttpHeader::value);
     return response
@@ -268,9 +296,5 @@ final class MasterHttp implements AutoCloseable {
   @Override
   public void close() {
     connections.shutdown();
-    stream.first().complete();
-    calls.first().complete();
-    stream.second().shutdown();
-    calls.second().shutdown();
   }
 }

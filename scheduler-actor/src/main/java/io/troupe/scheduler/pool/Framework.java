@@ -106,11 +106,13 @@ final class Framework {
 
   /** A master can be reached. */
   List<Effect> connected(long now) {
-    if (state != FrameworkState.DISCONNECTED) {
+    if (state == FrameworkState.REMOVED || state == FrameworkState.FAILED_OVER) {
       return List.of();
     }
+    List<Effect> effects = new ArrayList<>(disconnected());
     suppressed = !wantsOffers(now);
-    return List.of(new Effect.Call(new MasterCall.Subscribe(frameworkId, suppressed)));
+    effects.add(new Effect.Call(new MasterCall.Subscribe(frameworkId, suppressed)));
+    return effects;
   }
 
   /** The connection is lost. */
