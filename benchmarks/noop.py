@@ -1,0 +1,5 @@
+"""The job that does nothing: what is measured is all the rest."""
+
+
+def noop(payload):
+    return payload
