@@ -26,7 +26,10 @@ import java.util.concurrent.LinkedBlockingQueue;
 import java.util.concurrent.TimeUnit;
 import java.util.function.Predicate;
 
-/** A scheduler node in a cluster of its own: takes registrations, and gives out what it is told. */
+/**
+ * A scheduler node in a cluster of its own: takes registrations, and gives out what it is told. It
+ * ends as one that crashes: without leaving its cluster.
+ */
 final class FakeScheduler implements AutoCloseable {
   private static final Duration LIMIT = Duration.ofSeconds(90);
 
@@ -48,8 +51,8 @@ final class FakeScheduler implements AutoCloseable {
                     Map.of(
                         "akka.cluster.roles",
                         List.of(ClusterConfig.SCHEDULER_ROLE),
-                        "akka.loglevel",
-                        "WARNING"))));
+                        "akka.coordinated-shutdown.run-by-actor-system-terminate",
+                        "off"))));
   }
 
   static FakeScheduler start(long epoch) {

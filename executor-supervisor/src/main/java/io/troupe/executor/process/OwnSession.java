@@ -3,7 +3,9 @@ package io.troupe.executor.process;
 import java.io.IOException;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Set;
 import java.util.concurrent.TimeUnit;
+import java.util.regex.Pattern;
 
 /**
  * How a command is started so that it leads a session of its own and gets SIGKILL when the thread
@@ -12,6 +14,11 @@ import java.util.concurrent.TimeUnit;
  */
 final class OwnSession {
   private static final List<String> DIES_WITH_PARENT = List.of("setpriv", "--pdeathsig", "KILL");
+
+  private static final Pattern PLAIN_WORD = Pattern.compile("[\\w./+-]+");
+  private static final Pattern SEVERAL_COMMANDS = Pattern.compile("[;&|\n]");
+  private static final Set<String> SHELLS_OWN =
+      Set.of("exec", "eval", ".", "if", "for", "while", "until", "case", "time", "cd", "set");
 
   private final List<String> prefix;
 
@@ -39,8 +46,21 @@ final class OwnSession {
   /** The program and its arguments that run a shell command. */
   List<String> shell(String command) {
     List<String> whole = new ArrayList<>(prefix);
-    whole.addAll(List.of("/bin/sh", "-c", command));
+    whole.addAll(List.of("/bin/sh", "-c", replacingTheShell(command)));
     return whole;
+  }
+
+  /**
+   * The command with {@code exec} before it, where it is one plain command: then no shell stands
+   * between the executor and the server, and the tie to the parent holds for the server itself.
+   */
+  static String replacingTheShell(String command) {
+    String first = command.strip().split("\\s", 2)[0];
+    boolean plain =
+        PLAIN_WORD.matcher(first).matches()
+            && !SHELLS_OWN.contains(first)
+            && !SEVERAL_COMMANDS.matcher(command).find();
+    return plain ? "exec " + command.strip() : command;
   }
 
   private static boolean works(List<String> prefix) {

@@ -1,0 +1,337 @@
+package io.troupe.executor.process;
+
+import static io.troupe.executor.process.Processes.eventually;
+import static io.troupe.executor.process.Processes.lives;
+import static io.troupe.executor.process.Processes.pidIn;
+import static java.nio.charset.StandardCharsets.UTF_8;
+import static org.assertj.core.api.Assertions.assertThat;
+
+import io.troupe.executor.channel.ChannelServer;
+import io.troupe.executor.supervision.ServerEvent;
+import io.troupe.executor.supervision.ServerProcess;
+import io.troupe.model.ContentType;
+import io.troupe.model.PoolFile;
+import io.troupe.model.WorkerProtocol;
+import io.troupe.protocol.TaskData;
+import io.troupe.protocol.codec.Frame;
+import java.io.IOException;
+import java.net.ServerSocket;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.concurrent.BlockingQueue;
+import java.util.concurrent.LinkedBlockingQueue;
+import java.util.concurrent.TimeUnit;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.DisplayNameGeneration;
+import org.junit.jupiter.api.DisplayNameGenerator;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
+/** Real processes of this machine. */
+@DisplayNameGeneration(DisplayNameGenerator.ReplaceUnderscores.class)
+class LocalServersTest {
+  private static final String FRAMES = "python3 -B -m troupe.worker mine";
+
+  /** Leaves a daemon behind that has left the session, and a child that has not. */
+  private static final String FAMILY =
+      """
+      import os, subprocess, sys, time
+      def note(file):
+          with open(file + ".tmp", "w") as out: out.write("%d\\n" % os.getpid())
+          os.rename(file + ".tmp", file)
+      def family():
+          if os.fork() == 0:
+              note("child"); time.sleep(600); os._exit(0)
+          if os.fork() == 0:
+              os.setsid()
+              if os.fork() == 0:
+                  note("daemon"); time.sleep(600)
+              os._exit(0)
+      """;
+
+  @TempDir Path folder;
+  private Sandbox sandbox;
+  private ChannelServer channels;
+  private LocalServers servers;
+  private final BlockingQueue<ServerEvent> events = new LinkedBlockingQueue<>();
+  private ServerProcess server;
+
+  @BeforeEach
+  void start() throws IOException {
+    sandbox = new Sandbox(folder);
+    Files.createDirectories(sandbox.files());
+    channels = ChannelServer.open(sandbox.socket(), 1 << 20);
+    Map<String, String> environment = new HashMap<>();
+    environment.put("PATH", System.getenv("PATH"));
+    environment.put("PYTHONPATH", Path.of("src/main/python").toAbsolutePath().toString());
+    servers =
+        new LocalServers(
+            sandbox,
+            new ServerSettings(1 << 20, 1 << 16, 1 << 20, Duration.ofMillis(100)),
+            channels,
+            environment,
+            "test-" + folder.getFileName());
+  }
+
+  @AfterEach
+  void stop() throws Exception {
+    if (server != null) {
+      server.kill();
+    }
+    channels.close();
+  }
+
+  private void launch(WorkerProtocol protocol, String command, List<PoolFile> files, int... ports) {
+    server =
+        servers.start(
+            "mine.0.1",
+            new TaskData.Worker(
+                command,
+                protocol,
+                files,
+                Map.of("COLOUR", "blue"),
+                java.util.Arrays.stream(ports).boxed().toList(),
+                64,
+                0.1,
+                Duration.ofSeconds(60)),
+            events::add);
+  }
+
+  private void module(String source) throws IOException {
+    Files.writeString(sandbox.files().resolve("mine.py"), source);
+  }
+
+  private <T extends ServerEvent> T expect(Class<T> type) throws InterruptedException {
+    ServerEvent event = events.poll(60, TimeUnit.SECONDS);
+    assertThat(event).isInstanceOf(type);
+    return type.cast(event);
+  }
+
+  private ServerEvent.Ended expectEnd() throws InterruptedException {
+    while (true) {
+      ServerEvent event = events.poll(60, TimeUnit.SECONDS);
+      assertThat(event).as("an end").isNotNull();
+      if (event instanceof ServerEvent.Ended ended) {
+        return ended;
+      }
+    }
+  }
+
+  private void send(long id, String function, String json) {
+    server.send(
+        List.of(new Frame(Frame.Type.JOB, ContentType.JSON, id, function, json.getBytes(UTF_8))));
+  }
+
+  @Test
+  void a_python_worker_answers_jobs_and_its_output_is_in_the_sandbox() throws Exception {
+    module("import os\ndef colour(_):\n  print('asked')\n  return os.environ['COLOUR']\n");
+    launch(WorkerProtocol.FRAMES, FRAMES, List.of());
+    long pid = expect(ServerEvent.Started.class).pid();
+    expect(ServerEvent.Answered.class);
+    send(1, "colour", "null");
+    assertThat(expect(ServerEvent.Received.class).frames())
+        .extracting(frame -> new String(frame.payload(), UTF_8))
+        .containsExactly("\"blue\"");
+    assertThat(server.begun()).contains(1L);
+    assertThat(server.sample().orElseThrow().pid()).isEqualTo(pid);
+    assertThat(server.sample().orElseThrow().rss()).isGreaterThan(1 << 20);
+    server.terminate();
+    ServerEvent.Ended end = expectEnd();
+    assertThat(end.exitCode()).isZero();
+    assertThat(end.lastOutput()).containsExactly("asked");
+    assertThat(folder.resolve("worker-mine.0.1.stdout")).hasContent("asked");
+    assertThat(server.sample()).isEmpty();
+  }
+
+  @Test
+  void nothing_that_a_worker_has_started_survives_its_python_process() throws Exception {
+    module(FAMILY + "def start(_): family()\n");
+    launch(WorkerProtocol.FRAMES, FRAMES, List.of());
+    long pid = expect(ServerEvent.Started.class).pid();
+    expect(ServerEvent.Answered.class);
+    send(1, "start", "null");
+    expect(ServerEvent.Received.class);
+    long child = pidIn(sandbox.files().resolve("child"));
+    long daemon = pidIn(sandbox.files().resolve("daemon"));
+    assertThat(lives(child) && lives(daemon)).isTrue();
+
+    ProcessHandle.of(pid).orElseThrow().destroyForcibly();
+    ServerEvent.Ended end = expectEnd();
+    assertThat(end.signal()).isEqualTo(9);
+    eventually("the child is gone", () -> !lives(child));
+    eventually("the daemon is gone", () -> !lives(daemon));
+  }
+
+  @Test
+  void a_process_that_ignores_sigterm_is_killed_with_all_it_has_started() throws Exception {
+    module(
+        FAMILY
+            + """
+            import signal
+            def start(_):
+                signal.signal(signal.SIGTERM, signal.SIG_IGN)
+                family()
+                time.sleep(600)
+            """);
+    launch(WorkerProtocol.FRAMES, FRAMES, List.of());
+    expect(ServerEvent.Started.class);
+    expect(ServerEvent.Answered.class);
+    send(1, "start", "null");
+    long daemon = pidIn(sandbox.files().resolve("daemon"));
+    server.terminate();
+    server.kill();
+    assertThat(expectEnd().signal()).isEqualTo(9);
+    eventually("the daemon is gone", () -> !lives(daemon));
+  }
+
+  @Test
+  void it_is_exactly_known_which_job_a_killed_process_had_begun() throws Exception {
+    module(
+        """
+        import os, signal
+        def quick(_): pass
+        def die(_): os.kill(os.getpid(), signal.SIGKILL)
+        """);
+    launch(WorkerProtocol.FRAMES, FRAMES, List.of());
+    expect(ServerEvent.Started.class);
+    expect(ServerEvent.Answered.class);
+    server.send(
+        List.of(
+            new Frame(Frame.Type.JOB, ContentType.JSON, 1, "quick", "1".getBytes(UTF_8)),
+            new Frame(Frame.Type.JOB, ContentType.JSON, 2, "die", "1".getBytes(UTF_8)),
+            new Frame(Frame.Type.JOB, ContentType.JSON, 3, "quick", "1".getBytes(UTF_8))));
+    expectEnd();
+    assertThat(server.begun()).contains(2L);
+  }
+
+  @Test
+  void a_running_job_is_interrupted_and_the_process_lives_on() throws Exception {
+    module(
+        """
+        import time
+        def sleep(_):
+            print("sleeping")
+            time.sleep(600)
+        def one(_): return 1
+        """);
+    launch(WorkerProtocol.FRAMES, FRAMES, List.of());
+    expect(ServerEvent.Started.class);
+    expect(ServerEvent.Answered.class);
+    send(1, "sleep", "null");
+    Path output = folder.resolve("worker-mine.0.1.stdout");
+    eventually("the job runs", () -> Files.exists(output));
+    server.interrupt(1);
+    assertThat(expect(ServerEvent.Received.class).frames())
+        .extracting(Frame::name)
+        .containsExactly("cancelled");
+    send(2, "one", "null");
+    expect(ServerEvent.Received.class);
+  }
+
+  @Test
+  void a_module_that_does_not_import_ends_with_its_code_and_the_reason() throws Exception {
+    module("import nothing_of_that_name\n");
+    launch(WorkerProtocol.FRAMES, FRAMES, List.of());
+    ServerEvent.Ended end = expectEnd();
+    assertThat(end.exitCode()).isEqualTo(78);
+    assertThat(end.lastOutput().get(end.lastOutput().size() - 1))
+        .contains("mine cannot be imported", "No module named 'nothing_of_that_name'");
+  }
+
+  @Test
+  void a_command_that_does_not_exist_ends_with_the_shells_code() throws Exception {
+    launch(WorkerProtocol.FRAMES, "no-such-command --at-all", List.of());
+    ServerEvent.Ended end = expectEnd();
+    assertThat(end.exitCode()).isEqualTo(127);
+    assertThat(end.lastOutput()).singleElement().asString().contains("no-such-command");
+  }
+
+  @Test
+  void a_file_that_is_missing_or_has_another_content_is_no_cause_to_try_again() throws Exception {
+    PoolFile missing = new PoolFile("other.py", "0".repeat(64));
+    launch(WorkerProtocol.FRAMES, FRAMES, List.of(missing));
+    assertThat(expectEnd().trouble()).isEqualTo("file other.py of the pool was not fetched");
+
+    module("x = 1\n");
+    launch(WorkerProtocol.FRAMES, FRAMES, List.of(new PoolFile("mine.py", "0".repeat(64))));
+    ServerEvent.Ended end = expectEnd();
+    assertThat(end.trouble()).startsWith("file mine.py has SHA-256 ");
+    assertThat(end.curable()).isFalse();
+  }
+
+  @Test
+  void a_process_that_takes_no_jobs_is_ready_when_it_lives() throws Exception {
+    launch(WorkerProtocol.NONE, "exec sleep 600", List.of());
+    expect(ServerEvent.Started.class);
+    expect(ServerEvent.Answered.class);
+    server.terminate();
+    assertThat(expectEnd().signal()).isEqualTo(15);
+  }
+
+  @Test
+  void one_with_a_port_is_ready_when_it_takes_connections_there() throws Exception {
+    int port;
+    try (ServerSocket free = new ServerSocket(0)) {
+      port = free.getLocalPort();
+    }
+    launch(
+        WorkerProtocol.NONE,
+        "test $PORT = $PORT0 && exec python3 -B -m http.server --bind 127.0.0.1 $PORT",
+        List.of(),
+        port);
+    expect(ServerEvent.Started.class);
+    expect(ServerEvent.Answered.class);
+    server.terminate();
+    expectEnd();
+  }
+
+  @Test
+  void user_code_gets_no_token() throws Exception {
+    module("import os\ndef names(_): return sorted(n for n in os.environ if 'TOKEN' in n)\n");
+    launch(WorkerProtocol.FRAMES, FRAMES, List.of());
+    expect(ServerEvent.Started.class);
+    expect(ServerEvent.Answered.class);
+    send(1, "names", "null");
+    assertThat(new String(expect(ServerEvent.Received.class).frames().get(0).payload(), UTF_8))
+        .isEqualTo("[]");
+  }
+
+  @Test
+  void a_process_that_sends_no_frames_is_hung_up_on() throws Exception {
+    module(
+        """
+        import json, os, socket, sys, time
+        s = socket.socket(socket.AF_UNIX); s.connect(os.environ["TROUPE_SOCKET"])
+        from troupe import frames
+        hello = {"protocol": 1, "pid": os.getpid(), "token": os.environ["TROUPE_TOKEN"]}
+        s.sendall(frames.frame(frames.HELLO, 0, 0, b"", json.dumps(hello).encode()))
+        s.sendall(b"\\xff" * 100)
+        time.sleep(600)
+        """);
+    launch(WorkerProtocol.FRAMES, "exec python3 -B mine.py", List.of());
+    expect(ServerEvent.Started.class);
+    expect(ServerEvent.Answered.class);
+    assertThat(expect(ServerEvent.HungUp.class).why())
+        .isEqualTo(
+            "it sent what is no frame: a frame of 4294967299 bytes is over the limit of 1048576");
+  }
+
+  @Test
+  void a_process_that_prints_very_much_keeps_running_and_its_log_is_bounded() throws Exception {
+    module("def much(_):\n  for i in range(60000): print('x' * 99)\n  print('done')\n");
+    launch(WorkerProtocol.FRAMES, FRAMES, List.of());
+    expect(ServerEvent.Started.class);
+    expect(ServerEvent.Answered.class);
+    send(1, "much", "null");
+    expect(ServerEvent.Received.class);
+    server.terminate();
+    assertThat(expectEnd().lastOutput()).endsWith("done");
+    assertThat(Files.size(folder.resolve("worker-mine.0.1.stdout"))).isLessThanOrEqualTo(1 << 20);
+    assertThat(Files.size(folder.resolve("worker-mine.0.1.stdout.1"))).isLessThanOrEqualTo(1 << 20);
+  }
+}
