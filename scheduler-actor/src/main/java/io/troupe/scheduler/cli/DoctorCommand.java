@@ -98,6 +98,9 @@ final class DoctorCommand extends Leaf {
     for (JsonNode agent : agents.isArray() ? agents : agents.path("agents")) {
       count += agent.path("lost").asBoolean() ? 0 : 1;
     }
+    if (count == 0 && scheduler().get("/v1/pools").json().isEmpty()) {
+      return "none asked for: there is no pool";
+    }
     if (count == 0) {
       throw Failure.of("none seen yet: add one with 'bin/troupe local add-agent'");
     }

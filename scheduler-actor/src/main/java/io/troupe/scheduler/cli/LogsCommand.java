@@ -23,48 +23,73 @@ final class LogsCommand extends Leaf {
   @Option(names = "-f", description = "Keep printing what is added; Ctrl-C ends.")
   private boolean follow;
 
-  /** A file on an agent. */
-  private record LogFile(String agent, String path) {
-    String read(long offset, int length) {
-      return agent
-          + "/files/read?path="
-          + SchedulerClient.encode(path)
-          + "&offset="
-          + offset
-          + "&length="
-          + length;
+  /** A file on an agent, and how far it has been printed. */
+  private static final class LogFile {
+    private final SchedulerClient client;
+    private final String agent;
+    private final String path;
+    private long offset = -1;
+
+    LogFile(SchedulerClient client, String agent, String path) {
+      this.client = client;
+      this.agent = agent;
+      this.path = path;
+    }
+
+    /** The next piece; empty when there is none now. */
+    String next() {
+      try {
+        if (offset < 0) {
+          offset = Math.max(0, read(-1, 0).path("offset").asLong() - TAIL);
+        }
+        String data = read(offset, PIECE).path("data").asText();
+        offset += data.getBytes(StandardCharsets.UTF_8).length;
+        return data;
+      } catch (Failure notWrittenYet) {
+        return "";
+      }
+    }
+
+    private JsonNode read(long from, int length) {
+      return client
+          .fetch(
+              "%s/files/read?path=%s&offset=%d&length=%d"
+                  .formatted(agent, SchedulerClient.encode(path), from, length))
+          .json();
     }
   }
 
   @Override
   int run() {
-    SchedulerClient scheduler = scheduler();
-    LogFile file = find(scheduler);
-    long size = scheduler.fetch(file.read(-1, 0)).json().path("offset").asLong();
-    long offset = Math.max(0, size - TAIL);
-    do {
-      offset = print(scheduler, file, offset);
-      if (follow) {
+    List<LogFile> files = find(scheduler());
+    LogFile last = files.get(0);
+    boolean printed = false;
+    while (true) {
+      boolean more = false;
+      for (LogFile file : files) {
+        String data = file.next();
+        if (data.isEmpty()) {
+          continue;
+        }
+        more = true;
+        if (file != last && printed) {
+          terminal().out().println("==> " + file.path.replaceAll(".*/", "") + " <==");
+        }
+        last = file;
+        printed = true;
+        terminal().out().print(data);
+        terminal().out().flush();
+      }
+      if (!more && !follow) {
+        return 0;
+      }
+      if (!more) {
         MapRun.pause(POLL);
       }
-    } while (follow);
-    return 0;
-  }
-
-  private long print(SchedulerClient scheduler, LogFile file, long start) {
-    long offset = start;
-    while (true) {
-      String data = scheduler.fetch(file.read(offset, PIECE)).json().path("data").asText();
-      if (data.isEmpty()) {
-        terminal().out().flush();
-        return offset;
-      }
-      terminal().out().print(data);
-      offset += data.getBytes(StandardCharsets.UTF_8).length;
     }
   }
 
-  private LogFile find(SchedulerClient scheduler) {
+  private List<LogFile> find(SchedulerClient scheduler) {
     JsonNode tree = Management.of(scheduler).tree();
     for (JsonNode supervisor : Management.supervisors(tree)) {
       for (JsonNode candidate : Management.workers(supervisor)) {
@@ -76,7 +101,7 @@ final class LogsCommand extends Leaf {
     throw Failure.of("there is no worker " + worker + " in the tree: see 'bin/troupe workers'");
   }
 
-  private LogFile inSandbox(SchedulerClient scheduler, JsonNode tree, JsonNode supervisor) {
+  private List<LogFile> inSandbox(SchedulerClient scheduler, JsonNode tree, JsonNode supervisor) {
     JsonNode framework = framework(tree);
     String agentId = Management.field(supervisor, "agentId").asText();
     String executorId = Management.field(supervisor, "executorId").asText();
@@ -87,12 +112,10 @@ final class LogsCommand extends Leaf {
       throw Failure.of(
           "agent " + agentId + " knows no sandbox of " + executorId + ": look at " + agent);
     }
-    for (String name : List.of("logs/" + worker + ".log", worker + ".log", "stdout")) {
-      if (exists(scheduler, agent, sandbox, name)) {
-        return new LogFile(agent, sandbox + "/" + name);
-      }
-    }
-    throw Failure.of("the sandbox of " + worker + " holds no log: look at " + agent);
+    String output = sandbox + "/worker-" + worker;
+    return List.of(
+        new LogFile(scheduler, agent, output + ".stdout"),
+        new LogFile(scheduler, agent, output + ".stderr"));
   }
 
   private static JsonNode framework(JsonNode tree) {
@@ -106,7 +129,8 @@ final class LogsCommand extends Leaf {
   }
 
   private static String agentUrl(SchedulerClient scheduler, String master, String agentId) {
-    for (JsonNode agent : scheduler.fetch(master + "/slaves").json().path("slaves")) {
+    String address = master.contains("://") ? master : "http://" + master;
+    for (JsonNode agent : scheduler.fetch(address + "/slaves").json().path("slaves")) {
       if (agent.path("id").asText().equals(agentId)) {
         String pid = agent.path("pid").asText();
         return "http://" + pid.substring(pid.indexOf('@') + 1);
@@ -127,23 +151,5 @@ final class LogsCommand extends Leaf {
       }
     }
     return null;
-  }
-
-  private static boolean exists(
-      SchedulerClient scheduler, String agent, String sandbox, String name) {
-    int slash = name.lastIndexOf('/');
-    String folder = slash < 0 ? sandbox : sandbox + "/" + name.substring(0, slash);
-    try {
-      JsonNode files =
-          scheduler.fetch(agent + "/files/browse?path=" + SchedulerClient.encode(folder)).json();
-      for (JsonNode file : files) {
-        if (file.path("path").asText().equals(sandbox + "/" + name)) {
-          return true;
-        }
-      }
-    } catch (Failure noSuchFolder) {
-      return false;
-    }
-    return false;
   }
 }
