@@ -1,27 +1,30 @@
 package io.troupe.scheduler.mesos;
 
-import com.fasterxml.jackson.databind.DeserializationFeature;
-import com.fasterxml.jackson.databind.ObjectMapper;
-import com.fasterxml.jackson.databind.json.JsonMapper;
 import com.google.protobuf.ByteString;
 import io.troupe.model.Cause;
 import io.troupe.scheduler.offers.Offer;
 import io.troupe.scheduler.pool.MasterEvent;
 import io.troupe.scheduler.pool.TaskState;
 import io.troupe.scheduler.pool.TaskUpdate;
-import java.io.IOException;
 import java.util.HexFormat;
 import java.util.List;
 import java.util.Optional;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
 import java.util.stream.Collectors;
+import java.util.stream.Stream;
 import org.apache.mesos.v1.Protos;
 import org.apache.mesos.v1.Protos.TaskStatus;
 import org.apache.mesos.v1.scheduler.Protos.Event;
 
 /** Events of the Mesos v1 API as the scheduler hears them. Pure. */
 final class Events {
-  private static final ObjectMapper JSON =
-      JsonMapper.builder().disable(DeserializationFeature.FAIL_ON_UNKNOWN_PROPERTIES).build();
+  private static final Pattern CAUSE =
+      Pattern.compile(
+          "("
+              + Stream.of(Cause.Kind.values()).map(Enum::name).collect(Collectors.joining("|"))
+              + "): ([^\\n]*)(.*)",
+          Pattern.DOTALL);
 
   private Events() {}
 
@@ -86,7 +89,7 @@ final class Events {
         state(status.getState()),
         status.hasReason() ? status.getReason().name() : "",
         status.getMessage(),
-        cause(status),
+        cause(status.getMessage()),
         status.hasUuid()
             ? Optional.of(
                 new TaskUpdate.Receipt(
@@ -113,16 +116,19 @@ final class Events {
     };
   }
 
-  /** Executors put the cause into the status' data, as JSON. */
-  private static Optional<Cause> cause(TaskStatus status) {
-    if (status.getData().isEmpty()) {
+  /**
+   * Our executors say the cause in the message: {@code KIND: what happened}, then the last lines of
+   * output. Of others' words, and of Mesos' own, nothing is made.
+   */
+  static Optional<Cause> cause(String message) {
+    Matcher matcher = CAUSE.matcher(message);
+    if (!matcher.matches()) {
       return Optional.empty();
     }
-    try {
-      return Optional.of(JSON.readValue(status.getData().toByteArray(), Cause.class));
-    } catch (IOException | IllegalArgumentException e) {
-      return Optional.empty(); // not ours; the message says enough
-    }
+    List<String> output = matcher.group(3).lines().filter(line -> !line.isBlank()).toList();
+    return Optional.of(
+        new Cause(
+            Cause.Kind.valueOf(matcher.group(1)), matcher.group(2).strip(), null, null, output));
   }
 
   /** The uuid of a receipt as it goes back to the master. */

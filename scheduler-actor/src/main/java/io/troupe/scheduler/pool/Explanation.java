@@ -35,6 +35,10 @@ final class Explanation {
     if (view.waitingBecause().isEmpty()) {
       lines.add("nothing is missing");
     }
+    pool.refusals().stream()
+        .map(Explanation::text)
+        .filter(line -> !lines.contains(line))
+        .forEach(lines::add);
     return lines;
   }
 
@@ -65,12 +69,19 @@ final class Explanation {
     boolean complete =
         pool.target() != Need.ALL_THAT_FIT && Pool.counting(workers) >= pool.target();
     if (!complete && wait == 0) {
-      pool.refusals().forEach(refusal -> lines.add(text(refusal)));
+      // An agent that is full is no reason to wait when the pool takes all that fits.
+      pool.refusals().stream()
+          .filter(refusal -> !(pool.perAgent() && hasWorkerOn(refusal.agentId(), workers)))
+          .forEach(refusal -> lines.add(text(refusal)));
       if (subscribed && pool.refusals().isEmpty() && Pool.counting(workers) == 0) {
         lines.add("no agent has offered anything yet");
       }
     }
     return lines;
+  }
+
+  private static boolean hasWorkerOn(String agentId, Collection<WorkerRecord> workers) {
+    return workers.stream().anyMatch(w -> w.agentId().equals(agentId) && w.counts());
   }
 
   private static String text(Refusal refusal) {

@@ -155,6 +155,7 @@ final class Framework {
     Map<String, String> inQuestion = new HashMap<>();
     workers.values().forEach(worker -> inQuestion.put(worker.taskId(), worker.agentId()));
     reconciliation.restart(now, inQuestion);
+    pools.values().forEach(pool -> pool.refused(List.of()));
     List<Effect> effects = new ArrayList<>();
     effects.add(frameworkChanged());
     List<Offer> held = List.copyOf(heldOffers);
@@ -257,6 +258,7 @@ final class Framework {
             .filter(refusal -> refusal.pool().equals(need.pool()))
             .forEach(refusal -> byAgent.put(refusal.agentId(), refusal));
         pool.refused(List.copyOf(byAgent.values()));
+        pool.offered();
       }
     }
   }
@@ -307,7 +309,6 @@ final class Framework {
       workers.put(worker.taskId(), worker);
       records.add(worker);
       lastChange.put(placement.pool(), now);
-      pool.placed(1);
       changes.add(new Store.WorkerSaved(worker));
       launches.add(
           new MasterCall.Launch(

@@ -76,6 +76,7 @@ final class Pool {
       failures = 0;
       waitsUntil = 0;
       unreplaced = 0;
+      refusals = List.of();
     }
     spec = newSpec;
     plan = newPlan;
@@ -113,8 +114,9 @@ final class Pool {
     failures = 0;
   }
 
-  void placed(int workers) {
-    unreplaced = Math.max(0, unreplaced - workers);
+  /** The pool has taken of the latest offers what it could use. */
+  void offered() {
+    unreplaced = 0;
   }
 
   /** How long the pool still waits before it tries again, in milliseconds; 0 when it does not. */

@@ -68,7 +68,7 @@ final class Surplus {
       boolean busyHere =
           workers.stream().anyMatch(w -> w.agentId().equals(agent.getKey()) && onItsWay(w));
       if ((pool.perAgent() && newRuns && !busyHere) || (!patient && !busyAnywhere)) {
-        return pick(agent.getValue(), roomFor(pool));
+        return pick(agent.getValue(), roomFor(pool, agent.getKey(), agent.getValue().size()));
       }
     }
     return List.of();
@@ -78,19 +78,28 @@ final class Surplus {
     return worker.phase() == Phase.LAUNCHED || worker.phase() == Phase.STOPPING;
   }
 
-  /** How many workers take at least as much as one and an executor. */
-  private static int roomFor(Pool pool) {
+  /** How many of the pool's workers on the agent take at least what one more was short of. */
+  private static int roomFor(Pool pool, String agentId, int old) {
     Amount worker = Amount.of(pool.spec().resources());
-    Amount executor = pool.plan().amount();
-    return 1
-        + (int)
-            Math.max(
-                shares(executor.cpuMillis(), worker.cpuMillis()),
-                shares(executor.memMillis(), worker.memMillis()));
+    long shortOf =
+        pool.refusals().stream()
+            .filter(refusal -> refusal.agentId().equals(agentId))
+            .mapToLong(
+                refusal ->
+                    Math.max(
+                        shares(
+                            refusal.needed().cpuMillis() - refusal.left().cpuMillis(),
+                            worker.cpuMillis()),
+                        shares(
+                            refusal.needed().memMillis() - refusal.left().memMillis(),
+                            worker.memMillis())))
+            .max()
+            .orElse(1);
+    return (int) Math.max(Math.max(1, shortOf), old / 4);
   }
 
   private static long shares(long whole, long part) {
-    return part == 0 ? 0 : (whole + part - 1) / part;
+    return part <= 0 || whole <= 0 ? 0 : (whole + part - 1) / part;
   }
 
   /** Those that do not run yet first, then from the agents that have most, newest first. */
