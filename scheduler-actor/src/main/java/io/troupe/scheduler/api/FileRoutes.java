@@ -37,7 +37,7 @@ final class FileRoutes extends Asking {
             concat(
                 put(() -> extractRequest(request -> answer(take(checked(sha256), request)))),
                 get(() -> give(checked(sha256))),
-                head(() -> give(checked(sha256)))));
+                head(() -> complete(isThere(checked(sha256))))));
   }
 
   private static String checked(String sha256) {
@@ -51,14 +51,21 @@ final class FileRoutes extends Asking {
     return sha256;
   }
 
+  private HttpResponse isThere(String sha256) {
+    return files.has(sha256) ? HttpResponse.create() : notFound(sha256);
+  }
+
+  private static HttpResponse notFound(String sha256) {
+    return ApiError.of(
+            404,
+            "FILE_NOT_FOUND",
+            "There is no file " + sha256 + " here; PUT /v1/files/" + sha256 + " brings it")
+        .toResponse();
+  }
+
   private Route give(String sha256) {
     if (!files.has(sha256)) {
-      return complete(
-          ApiError.of(
-                  404,
-                  "FILE_NOT_FOUND",
-                  "There is no file " + sha256 + " here; PUT /v1/files/" + sha256 + " brings it")
-              .toResponse());
+      return complete(notFound(sha256));
     }
     return getFromFile(files.path(sha256).toFile(), ContentTypes.APPLICATION_OCTET_STREAM);
   }

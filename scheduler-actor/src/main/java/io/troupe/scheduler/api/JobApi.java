@@ -14,6 +14,7 @@ import akka.http.javadsl.server.RejectionHandler;
 import akka.http.javadsl.server.Route;
 import akka.http.scaladsl.model.EntityStreamException;
 import akka.http.scaladsl.model.EntityStreamSizeException;
+import akka.stream.javadsl.Flow;
 import java.util.concurrent.CompletionException;
 import java.util.concurrent.CompletionStage;
 import java.util.concurrent.TimeoutException;
@@ -44,7 +45,9 @@ public final class JobApi extends AllDirectives {
     return Http.get(system)
         .newServerAt(settings.host(), settings.port())
         .logTo(new ServerLog(LOG))
-        .bind(new JobApi(system, parts, settings).routes());
+        .bindFlow(
+            Flow.fromGraph(new Connection())
+                .via(new JobApi(system, parts, settings).routes().flow(system)));
   }
 
   private Route routes() {

@@ -126,8 +126,7 @@ final class JobRoutes extends Asking {
     NewJob.Terms terms = terms(parameters, entry.spec().job());
     Duration wait = wait(parameters);
     Optional<String> key = parameters.text("id").map(id -> bounded("id", id));
-    boolean bytes =
-        request.entity().getContentType().mediaType().equals(MediaTypes.APPLICATION_OCTET_STREAM);
+    boolean bytes = isBytes(request.entity().getContentType());
     return payload(request.entity(), bytes)
         .thenCompose(
             payload -> {
@@ -143,6 +142,16 @@ final class JobRoutes extends Asking {
                   entry.queue(), replyTo -> new JobQueue.Submit(job, wait, replyTo), wait);
             })
         .thenApply(answer -> wait.isZero() ? accepted(answer) : result(answer));
+  }
+
+  /**
+   * Whether the payload is said to be bytes. Where nothing is said, Akka HTTP puts its constant for
+   * bytes; a header makes an equal object, but another one.
+   */
+  @SuppressWarnings("ReferenceEquality")
+  private static boolean isBytes(ContentType type) {
+    return type != akka.http.scaladsl.model.ContentTypes.application$divoctet$minusstream()
+        && type.mediaType().equals(MediaTypes.APPLICATION_OCTET_STREAM);
   }
 
   private CompletionStage<byte[]> payload(
@@ -295,6 +304,7 @@ final class JobRoutes extends Asking {
     Parameters parameters =
         Parameters.of(values, Set.of("function", "timeout", "attempts", "priority"));
     QueueEntry entry = queueFor(pool);
+    Body body = new Body();
     MapStage.Order order =
         new MapStage.Order(
             entry.queue(),
@@ -303,16 +313,15 @@ final class JobRoutes extends Asking {
             terms(parameters, entry.spec().job()),
             (int) parts.jobs().payloadBytes(),
             settings.mapJobs(),
-            settings.mapBytes());
+            settings.mapBytes(),
+            body::isWhole,
+            Connection.closedByClient(request));
     return HttpResponse.create()
         .withStatus(StatusCodes.OK)
         .withEntity(
             HttpEntities.create(
                 NDJSON,
-                request
-                    .entity()
-                    .withoutSizeLimit()
-                    .getDataBytes()
+                body.of(request.entity())
                     .via(new MapStage(order))
                     .mapMaterializedValue(ignored -> akka.NotUsed.getInstance())));
   }

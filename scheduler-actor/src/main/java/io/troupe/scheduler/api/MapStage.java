@@ -1,5 +1,6 @@
 package io.troupe.scheduler.api;
 
+import akka.Done;
 import akka.actor.Terminated;
 import akka.actor.typed.ActorRef;
 import akka.actor.typed.javadsl.Adapter;
@@ -9,6 +10,7 @@ import akka.stream.Inlet;
 import akka.stream.Outlet;
 import akka.stream.stage.AbstractInHandler;
 import akka.stream.stage.AbstractOutHandler;
+import akka.stream.stage.AsyncCallback;
 import akka.stream.stage.GraphStage;
 import akka.stream.stage.GraphStageLogic;
 import akka.stream.stage.TimerGraphStageLogic;
@@ -24,6 +26,8 @@ import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Objects;
+import java.util.concurrent.CompletionStage;
+import java.util.function.BooleanSupplier;
 import org.jspecify.annotations.Nullable;
 import scala.Tuple2;
 import scala.runtime.BoxedUnit;
@@ -44,6 +48,8 @@ final class MapStage extends GraphStage<FlowShape<ByteString, ByteString>> {
    * @param longest how many bytes a line may have
    * @param jobs how many jobs may be under way
    * @param bytes how many bytes of payloads, and of results not yet read, there may be
+   * @param whole whether all lines have come, asked when no more come
+   * @param clientGone completed when nobody will read the results
    */
   record Order(
       ActorRef<JobQueue.Command> queue,
@@ -52,7 +58,9 @@ final class MapStage extends GraphStage<FlowShape<ByteString, ByteString>> {
       NewJob.Terms terms,
       int longest,
       int jobs,
-      long bytes) {}
+      long bytes,
+      BooleanSupplier whole,
+      CompletionStage<Done> clientGone) {}
 
   private static final Duration ASK_AGAIN_AFTER = Duration.ofMillis(50);
 
@@ -107,6 +115,11 @@ final class MapStage extends GraphStage<FlowShape<ByteString, ByteString>> {
 
             @Override
             public void onUpstreamFinish() {
+              if (!order.whole().getAsBoolean()) {
+                // What looks like the last line may be a part of one.
+                completeStage();
+                return;
+              }
               splitter.finish(Logic.this);
               proceed();
             }
@@ -126,6 +139,8 @@ final class MapStage extends GraphStage<FlowShape<ByteString, ByteString>> {
       StageActor actor = getStageActor(this::onTold);
       actor.watch(Adapter.toClassic(order.queue()));
       self = Adapter.toTyped(actor.ref());
+      AsyncCallback<Done> gone = createAsyncCallback(done -> completeStage());
+      order.clientGone().thenAccept(gone::invoke);
     }
 
     // ---- lines in

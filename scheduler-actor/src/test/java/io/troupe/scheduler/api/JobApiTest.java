@@ -2,14 +2,23 @@ package io.troupe.scheduler.api;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import akka.actor.typed.ActorRef;
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
+import io.troupe.model.Cause;
+import io.troupe.protocol.Assignment;
+import io.troupe.protocol.Outcome;
 import io.troupe.scheduler.jobs.FakeSupervisor;
+import java.io.IOException;
+import java.io.UncheckedIOException;
 import java.net.URI;
 import java.net.http.HttpClient;
 import java.net.http.HttpRequest;
 import java.net.http.HttpResponse;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
+import java.util.List;
+import java.util.Optional;
 import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.DisplayNameGeneration;
@@ -17,6 +26,8 @@ import org.junit.jupiter.api.DisplayNameGenerator;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.TestInstance;
 import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
 
 @DisplayNameGeneration(DisplayNameGenerator.ReplaceUnderscores.class)
 @TestInstance(TestInstance.Lifecycle.PER_CLASS)
@@ -25,15 +36,42 @@ class JobApiTest {
 
   private final HttpClient http = HttpClient.newHttpClient();
   private RunningApi api;
+  private ActorRef<FakeSupervisor.Command> held;
 
   @BeforeAll
   void start(@TempDir Path folder) throws Exception {
-    api = RunningApi.start("", folder);
-    assertThat(send("POST", "/v1/pools", "name = echo").statusCode()).isEqualTo(200);
-    api.spawn(
-        FakeSupervisor.create(
-            new FakeSupervisor.Identity("echo", "echo-1", "agent-1", 64), FakeSupervisor::echo),
-        "fake");
+    api = RunningApi.start("troupe.jobs.max-payload = 1 MiB", folder);
+    for (String pool : List.of("echo", "held", "idle", "broken")) {
+      apply("name = " + pool);
+    }
+    apply("name = server, protocol = none");
+    supervise("echo", FakeSupervisor::echo);
+    supervise("broken", JobApiTest::raise);
+    held = supervise("held", job -> Optional.empty());
+  }
+
+  private void apply(String pool) throws Exception {
+    assertThat(send("POST", "/v1/pools", pool).statusCode()).isEqualTo(200);
+  }
+
+  private ActorRef<FakeSupervisor.Command> supervise(
+      String pool, java.util.function.Function<Assignment, Optional<Outcome>> work) {
+    return api.spawn(
+        FakeSupervisor.create(new FakeSupervisor.Identity(pool, pool + "-1", "agent-1", 64), work),
+        "fake-" + pool);
+  }
+
+  private static Optional<Outcome> raise(Assignment job) {
+    return Optional.of(
+        new Outcome(
+            job.job(),
+            job.attempt(),
+            Outcome.Kind.FAILED,
+            job.type(),
+            new byte[0],
+            Cause.of(Cause.Kind.USER, "ValueError: no"),
+            "w",
+            7));
   }
 
   @AfterAll
@@ -50,9 +88,25 @@ class JobApiTest {
     return http.send(request, HttpResponse.BodyHandlers.ofString());
   }
 
-  private JsonNode json(HttpResponse<String> response) throws Exception {
-    return JSON.readTree(response.body());
+  private static JsonNode json(HttpResponse<String> response) {
+    return parse(response.body());
   }
+
+  private static JsonNode parse(String text) {
+    try {
+      return JSON.readTree(text);
+    } catch (IOException e) {
+      throw new UncheckedIOException(e);
+    }
+  }
+
+  private String submit(String pool, String query) throws Exception {
+    return json(send("POST", "/v1/pools/" + pool + "/jobs?function=f" + query, "7"))
+        .get("id")
+        .asText();
+  }
+
+  // ---- jobs
 
   @Test
   void a_job_with_wait_is_answered_by_its_result() throws Exception {
@@ -60,6 +114,8 @@ class JobApiTest {
         send("POST", "/v1/pools/echo/jobs?function=f&wait=20s", "{\"a\":[1,2]}");
     assertThat(response.statusCode()).isEqualTo(200);
     assertThat(response.body()).isEqualTo("{\"a\":[1,2]}");
+    assertThat(response.headers().firstValue("Content-Type")).contains("application/json");
+    assertThat(response.headers().firstValue("Troupe-Job")).isPresent();
   }
 
   @Test
@@ -72,7 +128,87 @@ class JobApiTest {
     JsonNode job = json(send("GET", "/v1/jobs/" + id, ""));
     assertThat(job.get("state").asText()).isEqualTo("SUCCEEDED");
     assertThat(job.get("attempt").asInt()).isEqualTo(1);
+    assertThat(job.get("attempts").asInt()).isEqualTo(3);
+    assertThat(job.get("worker").asText()).isEqualTo("fake.0.1");
+    assertThat(job.get("endedAt").asText()).endsWith("Z");
   }
+
+  @Test
+  void a_wait_that_is_too_short_ends_with_202() throws Exception {
+    HttpResponse<String> response = send("POST", "/v1/pools/idle/jobs?function=f&wait=50ms", "1");
+    assertThat(response.statusCode()).isEqualTo(202);
+    String id = json(response).get("id").asText();
+    assertThat(send("GET", "/v1/jobs/" + id + "/result", "").statusCode()).isEqualTo(202);
+    JsonNode cancelled = json(send("DELETE", "/v1/jobs/" + id, ""));
+    assertThat(cancelled.get("state").asText()).isEqualTo("CANCELLED");
+  }
+
+  @Test
+  void bytes_stay_bytes() throws Exception {
+    byte[] payload = {0, 1, 2, (byte) 200};
+    HttpResponse<byte[]> response =
+        http.send(
+            HttpRequest.newBuilder(URI.create(api.url("/v1/pools/echo/jobs?function=f&wait=20s")))
+                .header("Content-Type", "application/octet-stream")
+                .POST(HttpRequest.BodyPublishers.ofByteArray(payload))
+                .build(),
+            HttpResponse.BodyHandlers.ofByteArray());
+    assertThat(response.body()).isEqualTo(payload);
+    assertThat(response.headers().firstValue("Content-Type")).contains("application/octet-stream");
+  }
+
+  @Test
+  void the_same_key_is_the_same_job() throws Exception {
+    String first = submit("idle", "&id=order-66");
+    assertThat(submit("idle", "&id=order-66")).isEqualTo(first);
+    assertThat(submit("idle", "&id=order-67")).isNotEqualTo(first);
+  }
+
+  @Test
+  void a_job_whose_function_raised_is_an_error_with_its_cause_and_can_be_retried()
+      throws Exception {
+    HttpResponse<String> response = send("POST", "/v1/pools/broken/jobs?function=f&wait=20s", "1");
+    assertThat(response.statusCode()).isEqualTo(409);
+    JsonNode error = json(response).get("error");
+    assertThat(error.get("code").asText()).isEqualTo("JOB_FAILED");
+    assertThat(error.get("message").asText()).isEqualTo("ValueError: no");
+    assertThat(error.get("cause").get("kind").asText()).isEqualTo("USER");
+    String id = error.get("job").get("id").asText();
+    assertThat(send("POST", "/v1/jobs/" + id + "/retry", "").statusCode()).isEqualTo(202);
+  }
+
+  @Test
+  void what_succeeded_cannot_be_retried() throws Exception {
+    String id = submit("echo", "&wait=0s");
+    send("GET", "/v1/jobs/" + id + "/result?wait=20s", "");
+    HttpResponse<String> response = send("POST", "/v1/jobs/" + id + "/retry", "");
+    assertThat(response.statusCode()).isEqualTo(409);
+    assertThat(json(response).at("/error/code").asText()).isEqualTo("WRONG_STATE");
+  }
+
+  @Test
+  void jobs_are_listed_by_pool_and_state_the_newest_first() throws Exception {
+    String older = submit("held", "");
+    String newer = submit("held", "");
+    JsonNode list = json(send("GET", "/v1/jobs?pool=held&limit=2", ""));
+    assertThat(list).hasSize(2);
+    assertThat(list.get(0).get("id").asText()).isEqualTo(newer);
+    assertThat(list.get(1).get("id").asText()).isEqualTo(older);
+    assertThat(json(send("GET", "/v1/jobs?pool=held&state=dead", ""))).isEmpty();
+  }
+
+  @Test
+  void a_running_job_that_is_cancelled_ends_and_its_supervisor_is_told() throws Exception {
+    String id = submit("held", "");
+    assertThat(json(send("DELETE", "/v1/jobs/" + id, "")).get("state").asText())
+        .isEqualTo("CANCELLED");
+    held.tell(new FakeSupervisor.Release(FakeSupervisor::echo));
+    assertThat(json(send("GET", "/v1/jobs/" + id, "")).get("state").asText())
+        .isEqualTo("CANCELLED");
+    held.tell(new FakeSupervisor.Release(job -> Optional.empty()));
+  }
+
+  // ---- maps
 
   @Test
   void a_map_answers_every_line_once() throws Exception {
@@ -82,22 +218,213 @@ class JobApiTest {
     }
     HttpResponse<String> response = send("POST", "/v1/pools/echo/map?function=f", lines.toString());
     assertThat(response.statusCode()).isEqualTo(200);
-    assertThat(
-            response.body().lines().map(JobApiTest::parse).map(line -> line.get("index").asInt()))
+    List<JsonNode> results = response.body().lines().map(JobApiTest::parse).toList();
+    assertThat(results.stream().map(line -> line.get("index").asInt()))
         .hasSize(5000)
         .doesNotHaveDuplicates();
-    assertThat(response.body().lines().map(JobApiTest::parse))
+    assertThat(results)
         .allSatisfy(
-            line ->
-                assertThat(line.get("result").get("n").asInt())
-                    .isEqualTo(line.get("index").asInt()));
+            line -> assertThat(line.at("/result/n").asInt()).isEqualTo(line.get("index").asInt()));
   }
 
-  private static JsonNode parse(String line) {
-    try {
-      return JSON.readTree(line);
-    } catch (java.io.IOException e) {
-      throw new java.io.UncheckedIOException(e);
+  @Test
+  void a_line_that_is_no_json_is_an_error_and_the_others_go_on() throws Exception {
+    String tooLong = "\"" + "x".repeat(1024 * 1024) + "\"";
+    HttpResponse<String> response =
+        send("POST", "/v1/pools/echo/map?function=f", "1\n{oops\n\n" + tooLong + "\n5");
+    List<JsonNode> lines =
+        response
+            .body()
+            .lines()
+            .map(JobApiTest::parse)
+            .sorted(java.util.Comparator.comparing((JsonNode line) -> line.get("index").asInt()))
+            .toList();
+    assertThat(lines.stream().map(line -> line.get("index").asInt())).containsExactly(0, 1, 3, 4);
+    assertThat(lines.get(0).get("result").asInt()).isEqualTo(1);
+    assertThat(lines.get(1).at("/error/code").asText()).isEqualTo("INVALID_JSON");
+    assertThat(lines.get(2).at("/error/code").asText()).isEqualTo("PAYLOAD_TOO_LARGE");
+    assertThat(lines.get(3).get("result").asInt()).isEqualTo(5);
+  }
+
+  @Test
+  void a_job_that_fails_is_a_line_with_the_cause() throws Exception {
+    JsonNode line = json(send("POST", "/v1/pools/broken/map?function=f", "1\n"));
+    assertThat(line.at("/error/code").asText()).isEqualTo("JOB_FAILED");
+    assertThat(line.at("/error/cause/kind").asText()).isEqualTo("USER");
+    assertThat(line.get("id").asText()).isNotEmpty();
+  }
+
+  @Test
+  void an_empty_map_has_an_empty_answer() throws Exception {
+    HttpResponse<String> response = send("POST", "/v1/pools/echo/map?function=f", "");
+    assertThat(response.statusCode()).isEqualTo(200);
+    assertThat(response.body()).isEmpty();
+  }
+
+  @Test
+  void a_map_ends_with_errors_when_its_pool_is_deleted() throws Exception {
+    apply("name = doomed");
+    var answer =
+        http.sendAsync(
+            HttpRequest.newBuilder(URI.create(api.url("/v1/pools/doomed/map?function=f")))
+                .POST(HttpRequest.BodyPublishers.ofString("1\n2\n"))
+                .build(),
+            HttpResponse.BodyHandlers.ofString());
+    Eventually.holds(() -> counts("doomed").queued() == 2);
+    assertThat(send("DELETE", "/v1/pools/doomed", "").statusCode()).isEqualTo(200);
+    List<JsonNode> lines = answer.join().body().lines().map(JobApiTest::parse).toList();
+    assertThat(lines).hasSize(2);
+    assertThat(lines)
+        .allSatisfy(line -> assertThat(line.at("/error/code").asText()).isEqualTo("JOB_CANCELLED"));
+  }
+
+  private io.troupe.scheduler.jobs.QueueCounts counts(String pool) {
+    return api.directory().ofPool(pool).orElseThrow().counts();
+  }
+
+  @Test
+  void what_a_client_has_queued_is_cancelled_when_it_goes_away() throws Exception {
+    apply("name = left");
+    try (MapClient client = new MapClient(api.port(), "left")) {
+      byte[] lines = "1\n2\n3\n".getBytes(StandardCharsets.UTF_8);
+      client.send(lines, lines.length);
+      Eventually.holds(() -> counts("left").queued() == 3);
     }
+    Eventually.holds(() -> counts("left").cancelled() == 3);
+  }
+
+  @Test
+  void what_a_client_has_queued_is_cancelled_when_it_goes_away_after_its_last_line()
+      throws Exception {
+    apply("name = gone");
+    try (MapClient client = new MapClient(api.port(), "gone")) {
+      byte[] lines = "1\n2\n3\n".getBytes(StandardCharsets.UTF_8);
+      client.send(lines, lines.length);
+      client.sendEnd();
+      Eventually.holds(() -> counts("gone").queued() == 3);
+    }
+    Eventually.holds(() -> counts("gone").cancelled() == 3);
+  }
+
+  // ---- refusals
+
+  @ParameterizedTest
+  @CsvSource(
+      delimiter = '|',
+      textBlock =
+          """
+          POST   | /v1/pools/nobody/jobs?function=f            | 1    | 404 | POOL_NOT_FOUND
+          POST   | /v1/pools/nobody/map?function=f             | 1    | 404 | POOL_NOT_FOUND
+          GET    | /v1/pools/nobody                            | ''   | 404 | POOL_NOT_FOUND
+          DELETE | /v1/pools/nobody                            | ''   | 404 | POOL_NOT_FOUND
+          GET    | /v1/pools/nobody/explain                    | ''   | 404 | POOL_NOT_FOUND
+          POST   | /v1/pools/nobody/drain                      | ''   | 404 | POOL_NOT_FOUND
+          POST   | /v1/pools/echo/jobs                         | 1    | 400 | MISSING_PARAMETER
+          POST   | /v1/pools/echo/jobs?function=f              | {oo  | 400 | INVALID_JSON
+          POST   | /v1/pools/echo/jobs?function=f              | 1 2  | 400 | INVALID_JSON
+          POST   | /v1/pools/echo/jobs?function=f&prority=1    | 1    | 400 | UNKNOWN_PARAMETER
+          POST   | /v1/pools/echo/jobs?function=f&wait=7       | 1    | 400 | INVALID_PARAMETER
+          POST   | /v1/pools/echo/jobs?function=f&wait=soon    | 1    | 400 | INVALID_PARAMETER
+          POST   | /v1/pools/echo/jobs?function=f&attempts=0   | 1    | 400 | INVALID_PARAMETER
+          POST   | /v1/pools/echo/jobs?function=f&timeout=0s   | 1    | 400 | INVALID_PARAMETER
+          POST   | /v1/pools/server/jobs?function=f            | 1    | 409 | POOL_TAKES_NO_JOBS
+          POST   | /v1/pools                                   | a=1  | 400 | INVALID_POOL
+          POST   | /v1/pools/echo/scale                        | {}   | 400 | INVALID_SIZE
+          POST   | /v1/pools/echo/scale                        | {    | 400 | INVALID_JSON
+          GET    | /v1/jobs/0000000000000000                   | ''   | 404 | JOB_NOT_FOUND
+          GET    | /v1/jobs/x/result                           | ''   | 404 | JOB_NOT_FOUND
+          DELETE | /v1/jobs/x                                  | ''   | 404 | JOB_NOT_FOUND
+          POST   | /v1/jobs/x/retry                            | ''   | 404 | JOB_NOT_FOUND
+          GET    | /v1/jobs?state=lost                         | ''   | 400 | INVALID_PARAMETER
+          GET    | /v1/jobs?limit=0                            | ''   | 400 | INVALID_PARAMETER
+          GET    | /v1/files/abc                               | ''   | 400 | INVALID_HASH
+          GET    | /v2                                         | ''   | 404 | ROUTE_NOT_FOUND
+          GET    | /v1/pools/echo/nothing                      | ''   | 404 | ROUTE_NOT_FOUND
+          DELETE | /v1/jobs                                    | ''   | 405 | METHOD_NOT_ALLOWED
+          PUT    | /v1/pools/echo/jobs?function=f              | 1    | 405 | METHOD_NOT_ALLOWED
+          POST   | /v1/teardown                                | ''   | 503 | NOT_SUBSCRIBED
+          """)
+  void what_cannot_be_is_refused_in_one_line_with_a_code(
+      String method, String path, String body, int status, String code) throws Exception {
+    HttpResponse<String> response = send(method, path, body);
+    JsonNode error = json(response).get("error");
+    assertThat(error.get("code").asText()).isEqualTo(code);
+    assertThat(response.statusCode()).isEqualTo(status);
+    assertThat(error.get("message").asText()).isNotBlank().doesNotContain("\n");
+  }
+
+  @Test
+  void a_full_queue_says_when_to_come_again(@TempDir Path folder) throws Exception {
+    try (RunningApi small = RunningApi.start("troupe.jobs.max-queued = 1", folder)) {
+      RunningApi before = api;
+      api = small;
+      try {
+        apply("name = idle");
+        assertThat(send("POST", "/v1/pools/idle/jobs?function=f", "1").statusCode()).isEqualTo(202);
+        HttpResponse<String> refused = send("POST", "/v1/pools/idle/jobs?function=f", "1");
+        assertThat(refused.statusCode()).isEqualTo(429);
+        assertThat(refused.headers().firstValue("Retry-After")).contains("1");
+        assertThat(json(refused).at("/error/code").asText()).isEqualTo("QUEUE_FULL");
+      } finally {
+        api = before;
+      }
+    }
+  }
+
+  // ---- pools, files, the node
+
+  @Test
+  void a_pool_shows_its_size_and_its_jobs() throws Exception {
+    send("POST", "/v1/pools/echo/jobs?function=f&wait=20s", "1");
+    JsonNode pool = json(send("GET", "/v1/pools/echo", ""));
+    assertThat(pool.get("name").asText()).isEqualTo("echo");
+    assertThat(pool.get("size").asText()).isEqualTo("per-agent");
+    assertThat(pool.get("wanted").asInt()).isEqualTo(2);
+    assertThat(pool.get("queued").asInt()).isZero();
+    assertThat(pool.get("active").asInt()).isZero();
+    assertThat(pool.get("succeeded").asInt()).isPositive();
+    assertThat(pool.get("causes").isObject()).isTrue();
+    assertThat(json(send("GET", "/v1/pools", "")).findValuesAsText("name"))
+        .contains("echo", "server");
+  }
+
+  @ParameterizedTest
+  @CsvSource(
+      delimiter = '|',
+      textBlock =
+          """
+          {"size":4}                   | 4
+          {"size":"per-agent"}         | "per-agent"
+          {"size":{"min":1,"max":8}}   | {"min":1,"max":8}
+          """)
+  void a_pool_can_be_given_another_size(String body, String size) throws Exception {
+    assertThat(send("POST", "/v1/pools/idle/scale", body).statusCode()).isEqualTo(200);
+    assertThat(json(send("GET", "/v1/pools/idle", "")).get("size")).isEqualTo(parse(size));
+  }
+
+  @Test
+  void a_file_is_kept_if_it_has_the_hash_that_it_is_said_to_have() throws Exception {
+    String hash = "2cf24dba5fb0a30e26e83b2ac5b9e29e1b161e5c1fa7425e73043362938b9824";
+    String path = "/v1/files/" + hash;
+    assertThat(send("GET", path, "").statusCode()).isEqualTo(404);
+    HttpResponse<String> other = send("PUT", path, "hullo");
+    assertThat(other.statusCode()).isEqualTo(400);
+    assertThat(json(other).at("/error/code").asText()).isEqualTo("HASH_MISMATCH");
+    assertThat(send("GET", path, "").statusCode()).isEqualTo(404);
+    assertThat(send("PUT", path, "hello").statusCode()).isEqualTo(200);
+    assertThat(send("PUT", path, "hello").statusCode()).isEqualTo(200);
+    assertThat(send("HEAD", path, "").statusCode()).isEqualTo(200);
+    assertThat(send("GET", path, "").body()).isEqualTo("hello");
+  }
+
+  @Test
+  void the_node_tells_its_version_its_agents_and_its_workers() throws Exception {
+    assertThat(json(send("GET", "/v1/version", "")).get("protocol").asInt()).isEqualTo(1);
+    assertThat(json(send("GET", "/v1/agents", "")).get(0).get("id").asText()).isEqualTo("agent");
+    send("POST", "/v1/pools/echo/jobs?function=f&wait=20s", "1");
+    JsonNode worker = json(send("GET", "/v1/workers", "")).get(0);
+    assertThat(worker.get("state").asText()).isEqualTo("READY");
+    assertThat(worker.at("/process/pid").asLong()).isEqualTo(4711);
+    assertThat(worker.get("agentId").asText()).isEqualTo("agent-1");
   }
 }
