@@ -1,5 +1,7 @@
 package io.troupe.mesos;
 
+import static java.nio.charset.StandardCharsets.UTF_8;
+
 import com.fasterxml.jackson.core.JsonFactory;
 import com.fasterxml.jackson.core.JsonGenerator;
 import com.fasterxml.jackson.core.JsonProcessingException;
@@ -165,12 +167,15 @@ public final class MesosJson {
       node = MAPPER.readTree(text);
     } catch (JsonProcessingException e) {
       throw new InvalidJsonException(
-          "syntax error at line " + lineOf(e) + " near: " + e.getOriginalMessage(), true);
+          "syntax error at line " + lineOf(e) + " near: " + restOfLine(text, e), true);
     } catch (IOException e) {
       throw new UncheckedIOException("reading from memory", e);
     }
-    if (node == null || !node.isObject()) {
-      throw new InvalidJsonException("Expecting a JSON object", true);
+    if (node == null || node.isMissingNode()) {
+      throw new InvalidJsonException("syntax error at line 1 near: ", true);
+    }
+    if (!node.isObject()) {
+      throw new InvalidJsonException("Expecting a JSON object", false);
     }
     readObject(node, into);
     if (!into.isInitialized()) {
@@ -181,6 +186,17 @@ public final class MesosJson {
 
   private static long lineOf(JsonProcessingException e) {
     return e.getLocation() == null ? 1 : e.getLocation().getLineNr();
+  }
+
+  /** What Mesos shows of the text: from the first character that does not fit to the line's end. */
+  private static String restOfLine(byte[] text, JsonProcessingException e) {
+    long from = e.getLocation() == null ? -1 : e.getLocation().getByteOffset();
+    if (from < 0 || from >= text.length) {
+      return "";
+    }
+    String rest = new String(text, (int) from, text.length - (int) from, UTF_8);
+    int end = rest.indexOf('\n');
+    return end < 0 ? rest : rest.substring(0, end);
   }
 
   private static void readObject(JsonNode object, Message.Builder into)
@@ -226,7 +242,7 @@ public final class MesosJson {
   private static void readMap(FieldDescriptor field, JsonNode value, Message.Builder into)
       throws InvalidJsonException {
     if (!value.isObject()) {
-      throw unexpected("object", field, value);
+      throw unexpected(field, value);
     }
     FieldDescriptor keyField = field.getMessageType().findFieldByName("key");
     FieldDescriptor valueField = field.getMessageType().findFieldByName("value");
@@ -249,7 +265,7 @@ public final class MesosJson {
     return switch (field.getJavaType()) {
       case MESSAGE -> {
         if (!value.isObject()) {
-          throw unexpected("object", field, value);
+          throw unexpected(field, value);
         }
         Message.Builder child = parent.newBuilderForField(field);
         readObject(value, child);
@@ -257,14 +273,14 @@ public final class MesosJson {
       }
       case ENUM -> {
         if (!value.isTextual()) {
-          throw unexpected("string", field, value);
+          throw unexpected(field, value);
         }
         yield field.getEnumType().findValueByName(value.textValue());
       }
       case BYTE_STRING -> readBytes(field, value);
       case STRING -> {
         if (!value.isTextual()) {
-          throw unexpected("string", field, value);
+          throw unexpected(field, value);
         }
         yield value.textValue();
       }
@@ -279,15 +295,27 @@ public final class MesosJson {
   private static ByteString readBytes(FieldDescriptor field, JsonNode value)
       throws InvalidJsonException {
     if (!value.isTextual()) {
-      throw unexpected("string", field, value);
+      throw unexpected(field, value);
     }
     try {
       return ByteString.copyFrom(Base64.getDecoder().decode(value.textValue()));
     } catch (IllegalArgumentException e) {
       throw new InvalidJsonException(
-          "Failed to base64 decode bytes field '" + field.getName() + "': " + e.getMessage(),
+          "Failed to base64 decode bytes field '"
+              + field.getName()
+              + "': "
+              + firstInvalid(value.textValue(), e),
           false);
     }
+  }
+
+  private static String firstInvalid(String base64, IllegalArgumentException e) {
+    return base64
+        .chars()
+        .filter(c -> !(c < 128 && (Character.isLetterOrDigit(c) || "+/=".indexOf(c) >= 0)))
+        .mapToObj(c -> "Invalid character '" + Character.toString(c) + "'")
+        .findFirst()
+        .orElse(e.getMessage());
   }
 
   private static boolean readBoolean(FieldDescriptor field, JsonNode value)
@@ -299,7 +327,7 @@ public final class MesosJson {
         && (value.textValue().equals("true") || value.textValue().equals("false"))) {
       return value.textValue().equals("true");
     }
-    throw unexpected("boolean", field, value);
+    throw unexpected(field, value);
   }
 
   private static long readLong(FieldDescriptor field, JsonNode value) throws InvalidJsonException {
@@ -318,11 +346,12 @@ public final class MesosJson {
                 + value.textValue()
                 + "' as a JSON number for field '"
                 + field.getName()
-                + "'",
+                + "': syntax error at line 1 near: "
+                + value.textValue(),
             false);
       }
     }
-    throw unexpected("number", field, value);
+    throw unexpected(field, value);
   }
 
   private static double readDouble(FieldDescriptor field, JsonNode value)
@@ -339,22 +368,21 @@ public final class MesosJson {
                 + value.textValue()
                 + "' as a JSON number for field '"
                 + field.getName()
-                + "'",
+                + "': syntax error at line 1 near: "
+                + value.textValue(),
             false);
       }
     }
-    throw unexpected("number", field, value);
+    throw unexpected(field, value);
   }
 
-  private static InvalidJsonException unexpected(
-      String expected, FieldDescriptor field, JsonNode value) {
+  private static InvalidJsonException unexpected(FieldDescriptor field, JsonNode value) {
     return new InvalidJsonException(
         "Not expecting a JSON "
             + value.getNodeType().name().toLowerCase(java.util.Locale.ROOT)
             + " for field '"
             + field.getName()
-            + "', expecting a JSON "
-            + expected,
+            + "'",
         false);
   }
 }

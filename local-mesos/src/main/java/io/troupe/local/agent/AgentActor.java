@@ -129,7 +129,7 @@ public final class AgentActor {
                           new TimerAlarms(timers),
                           containers,
                           master,
-                          context.messageAdapter(ToAgent.class, FromMaster::new));
+                          context.messageAdapter(ToAgent.class, FromMaster::new)::tell);
                   timers.startTimerWithFixedDelay(LookAround.NOW, LOOK_AROUND);
                   return new AgentActor(agent, containers, blocking).serving();
                 }));

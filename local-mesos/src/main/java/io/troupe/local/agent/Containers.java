@@ -5,7 +5,7 @@ import java.util.Map;
 import org.apache.mesos.v1.Protos.CommandInfo;
 
 /** Where executors and commands run as processes. */
-interface Containers {
+public interface Containers {
 
   /**
    * What is to run.

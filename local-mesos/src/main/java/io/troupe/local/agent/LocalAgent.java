@@ -1,6 +1,5 @@
 package io.troupe.local.agent;
 
-import akka.actor.typed.ActorRef;
 import com.google.protobuf.ByteString;
 import io.troupe.local.agent.ExecutorRun.State;
 import io.troupe.local.agent.ExecutorRun.Termination;
@@ -65,7 +64,7 @@ public final class LocalAgent {
   private final Containers containers;
   private final Sandboxes sandboxes;
   private final Consumer<FromAgent> master;
-  private final ActorRef<ToAgent> self;
+  private final Consumer<ToAgent> self;
   private final Instant started;
   private final Map<String, AgentFramework> frameworks = new LinkedHashMap<>();
   private final Deque<AgentFramework> completed = new ArrayDeque<>();
@@ -74,15 +73,22 @@ public final class LocalAgent {
   private @Nullable String agentId;
   private boolean up = true;
   private boolean lost;
+  private boolean registered;
   private Consumer<String> whenRegistered = id -> {};
 
-  LocalAgent(
+  /**
+   * An agent that does nothing until it is started.
+   *
+   * @param master hears what the agent says
+   * @param self how the master reaches the agent
+   */
+  public LocalAgent(
       AgentSettings settings,
       Clock clock,
       Alarms alarms,
       Containers containers,
       Consumer<FromAgent> master,
-      ActorRef<ToAgent> self) {
+      Consumer<ToAgent> self) {
     this.settings = settings;
     this.clock = clock;
     this.alarms = alarms;
@@ -98,7 +104,7 @@ public final class LocalAgent {
    *
    * @param onRegistered gets the agent's id
    */
-  void start(Consumer<String> onRegistered) {
+  public void start(Consumer<String> onRegistered) {
     whenRegistered = onRegistered;
     master.accept(new FromAgent.Register(info(), settings.ip(), self));
   }
@@ -149,12 +155,13 @@ public final class LocalAgent {
   // ---- from the master
 
   /** The master tells something; while the agent is down it is not heard. */
-  void receive(ToAgent message) {
+  public void receive(ToAgent message) {
     if (!up || lost) {
       return;
     }
-    if (message instanceof ToAgent.Registered registered) {
-      agentId = registered.agentId();
+    if (message instanceof ToAgent.Registered registration) {
+      agentId = registration.agentId();
+      registered = true;
       whenRegistered.accept(agentId);
     } else if (message instanceof ToAgent.Reregistered reregistered) {
       reregistered(reregistered);
@@ -649,7 +656,7 @@ public final class LocalAgent {
     }
     Optional<AgentTask> task = executor.flatMap(run -> taskOf(run, taskId));
     if (task.isPresent() && status.getSource() == TaskStatus.Source.SOURCE_EXECUTOR) {
-      executor.ifPresent(run -> status.mergeContainerStatus(containerStatus(run)));
+      executor.ifPresent(run -> addContainerStatus(status, run));
     }
     TaskStatus complete = status.build();
     UpdateStream stream =
@@ -679,26 +686,32 @@ public final class LocalAgent {
     return executor.task(taskId);
   }
 
-  private ContainerStatus containerStatus(ExecutorRun executor) {
+  /** Adds what the agent knows of the container to what the executor said of it. */
+  private void addContainerStatus(TaskStatus.Builder update, ExecutorRun executor) {
     ContainerStatus.Builder status =
-        ContainerStatus.newBuilder()
-            .setContainerId(ContainerID.newBuilder().setValue(executor.containerId()))
-            .addNetworkInfos(
-                NetworkInfo.newBuilder()
-                    .addIpAddresses(
-                        NetworkInfo.IPAddress.newBuilder().setIpAddress(settings.ip())));
+        update
+            .getContainerStatusBuilder()
+            .setContainerId(ContainerID.newBuilder().setValue(executor.containerId()));
+    if (status.getNetworkInfosCount() == 0) {
+      status.addNetworkInfos(
+          NetworkInfo.newBuilder()
+              .addIpAddresses(NetworkInfo.IPAddress.newBuilder().setIpAddress(settings.ip())));
+    }
     OptionalLong pid = executor.pid();
     if (pid.isPresent()) {
       status.setExecutorPid((int) pid.getAsLong());
     }
-    return status.build();
   }
 
   private static String retryAlarm(String key) {
     return "retry/" + key;
   }
 
+  /** Sends the head of the stream; while there is no master, it has to wait for that. */
   private void forward(String frameworkId, String taskId, UpdateStream stream) {
+    if (!registered) {
+      return;
+    }
     stream
         .head()
         .ifPresent(
@@ -910,8 +923,9 @@ public final class LocalAgent {
   // ---- the end of the agent, for a while or for ever
 
   /** The agent's process is gone; containers run on, and nothing is heard or said. */
-  void crash() {
+  public void crash() {
     up = false;
+    registered = false;
     for (AgentFramework framework : frameworks.values()) {
       for (ExecutorRun executor : framework.executors()) {
         alarms.cancel(registrationAlarm(executor));
@@ -927,7 +941,7 @@ public final class LocalAgent {
   }
 
   /** The agent's process starts again and finds what it had written down before. */
-  void recover() {
+  public void recover() {
     up = true;
     for (AgentFramework framework : List.copyOf(frameworks.values())) {
       if (!framework.info().getCheckpoint()) {
@@ -990,6 +1004,7 @@ public final class LocalAgent {
   }
 
   private void reregistered(ToAgent.Reregistered reregistered) {
+    registered = true;
     for (ToAgent.UnknownTask unknown : reregistered.unknown()) {
       FrameworkInfo.Builder info =
           FrameworkInfo.newBuilder()

@@ -19,6 +19,9 @@ public final class OfferFilters {
 
   private static final Duration LONGEST = Duration.ofDays(365);
 
+  /** The next round of offers comes no sooner than the interval says, but may come a bit later. */
+  private static final Duration LATENESS = Duration.ofMillis(8);
+
   private record Key(String framework, String role, String agent) {}
 
   private record Refusal(MesosResources refused, Instant until) {}
@@ -53,7 +56,7 @@ public final class OfferFilters {
     Duration lasting = wanted.compareTo(allocationInterval) < 0 ? allocationInterval : wanted;
     refusals
         .computeIfAbsent(new Key(framework, role, agent), key -> new ArrayList<>())
-        .add(new Refusal(refused.unallocated(), now.plus(lasting)));
+        .add(new Refusal(refused.unallocated(), now.plus(lasting).plus(LATENESS)));
   }
 
   private static Duration durationOf(double seconds) {

@@ -1,9 +1,9 @@
 package io.troupe.local.master;
 
-import akka.actor.typed.ActorRef;
 import io.troupe.local.allocator.MesosResources;
 import java.time.Instant;
 import java.util.Optional;
+import java.util.function.Consumer;
 import org.apache.mesos.v1.Protos.AgentInfo;
 import org.jspecify.annotations.Nullable;
 
@@ -13,17 +13,17 @@ public final class Agent {
   private final String id;
   private final String ip;
   private AgentInfo info;
-  private ActorRef<ToAgent> ref;
+  private Consumer<ToAgent> link;
   private final Instant registered;
   private @Nullable Instant reregistered;
   private boolean connected = true;
   private int missedPings;
 
-  Agent(String id, String ip, AgentInfo info, ActorRef<ToAgent> ref, Instant registered) {
+  Agent(String id, String ip, AgentInfo info, Consumer<ToAgent> link, Instant registered) {
     this.id = id;
     this.ip = ip;
     this.info = info;
-    this.ref = ref;
+    this.link = link;
     this.registered = registered;
   }
 
@@ -61,16 +61,16 @@ public final class Agent {
     connected = false;
   }
 
-  void reconnected(AgentInfo changed, ActorRef<ToAgent> newRef, Instant now) {
+  void reconnected(AgentInfo changed, Consumer<ToAgent> newLink, Instant now) {
     info = changed;
-    ref = newRef;
+    link = newLink;
     connected = true;
     reregistered = now;
     missedPings = 0;
   }
 
   void tell(ToAgent message) {
-    ref.tell(message);
+    link.accept(message);
   }
 
   /** Counts a ping that may go unanswered; the number of those in a row. */

@@ -1,8 +1,8 @@
 package io.troupe.local.master;
 
-import akka.actor.typed.ActorRef;
 import com.google.protobuf.ByteString;
 import java.util.List;
+import java.util.function.Consumer;
 import org.apache.mesos.v1.Protos.AgentInfo;
 import org.apache.mesos.v1.Protos.ExecutorInfo;
 import org.apache.mesos.v1.Protos.FrameworkInfo;
@@ -19,7 +19,7 @@ public sealed interface FromAgent {
    * @param info without id
    * @param ip where it listens
    */
-  record Register(AgentInfo info, String ip, ActorRef<ToAgent> agent) implements FromAgent {}
+  record Register(AgentInfo info, String ip, Consumer<ToAgent> agent) implements FromAgent {}
 
   /**
    * A known agent is back, with what survived on it; the answer is {@link ToAgent.Reregistered}.
@@ -27,7 +27,7 @@ public sealed interface FromAgent {
   record Reregister(
       AgentInfo info,
       String ip,
-      ActorRef<ToAgent> agent,
+      Consumer<ToAgent> agent,
       List<FrameworkInfo> frameworks,
       List<RunningExecutor> executors,
       List<RunningTask> tasks)

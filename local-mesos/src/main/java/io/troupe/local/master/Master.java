@@ -257,6 +257,7 @@ public final class Master {
   /** The framework is there again, on another stream; user and checkpoint stay as they were. */
   private void failOver(Framework framework, FrameworkInfo info) {
     alarms.cancel(failoverAlarm(framework.id()));
+    rescindAllBut(FrameworkValidation.rolesOf(info), framework);
     framework.stream()
         .ifPresent(
             old -> {
@@ -610,12 +611,7 @@ public final class Master {
       return Answer.badRequest("FrameworkInfo update is not valid: " + immutable.get());
     }
     framework.info(info);
-    Set<String> roles = new HashSet<>(framework.roles());
-    for (Offer offer : List.copyOf(offers.values())) {
-      if (offer.frameworkId().equals(framework.id()) && !roles.contains(offer.role())) {
-        rescind(offer);
-      }
-    }
+    rescindAllBut(framework.roles(), framework);
     Set<String> revived = new HashSet<>(framework.suppressed());
     framework.suppressExactly(update.getSuppressedRolesList());
     revived.removeAll(framework.suppressed());
@@ -625,6 +621,14 @@ public final class Master {
     }
     allocate();
     return Answer.OK;
+  }
+
+  private void rescindAllBut(List<String> roles, Framework framework) {
+    for (Offer offer : List.copyOf(offers.values())) {
+      if (offer.frameworkId().equals(framework.id()) && !roles.contains(offer.role())) {
+        rescind(offer);
+      }
+    }
   }
 
   private void rescind(Offer offer) {
@@ -859,10 +863,10 @@ public final class Master {
     }
     known.reconnected(message.info(), message.agent(), clock.instant());
     LOG.info("Agent {} registered again", agentId);
+    known.tell(new ToAgent.Reregistered(recover(message, known, wasUnreachable)));
     for (FrameworkInfo framework : message.frameworks()) {
       recognise(framework, known);
     }
-    known.tell(new ToAgent.Reregistered(recover(message, known, wasUnreachable)));
     allocate();
   }
 
