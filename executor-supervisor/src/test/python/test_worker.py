@@ -30,6 +30,7 @@ MODULE = """
             time.sleep(60)
         finally:
             print("cleaned up", flush=True)
+    def sleep(value): time.sleep(value)
     def stdin(value): return sys.stdin.read()
     def environment(value): return [k for k in os.environ if k.startswith("TROUPE_")]
     def _private(value): return 1
@@ -203,18 +204,35 @@ class WorkerTest(unittest.TestCase):
         worker = self.connected()
         worker.send("wait", None, 5)
         worker.process.stdout.readline()
-        with open(worker.folder / "seat", "r+b") as seat:
+        with open(worker.folder / "seat", "r+b", buffering=0) as seat:
             self.assertEqual(5, int.from_bytes(seat.read(8), sys.byteorder))
             worker.process.send_signal(signal.SIGINT)  # word 1 names no job: nothing happens
             seat.seek(8)
             seat.write((5).to_bytes(8, sys.byteorder))
-            seat.flush()
             worker.process.send_signal(signal.SIGINT)
         kind, _, ident, name, _ = worker.receive()
         self.assertEqual((frames.ERROR, 5, b"cancelled"), (kind, ident, name))
         self.assertEqual(b"cleaned up\n", worker.process.stdout.readline())
         worker.process.send_signal(signal.SIGINT)  # late: the job is over
         self.assertEqual((frames.RESULT, "", 4), worker.call("echo", 4, 6))
+
+    def test_results_that_wait_behind_a_job_that_turned_out_slow_are_sent_when_the_executor_asks(self):
+        worker = self.connected()
+        worker.call("sleep", 0)  # a quick function, as far as the worker can know
+        worker.connection.sendall(
+            b"".join(
+                frames.frame(frames.JOB, frames.JSON, ident, b"sleep", payload)
+                for ident, payload in ((2, b"0"), (3, b"0"), (4, b"60"))
+            )
+        )
+        with open(worker.folder / "seat", "r+b", buffering=0) as seat:
+            while int.from_bytes(seat.read(8), sys.byteorder) != 4:
+                seat.seek(0)
+            seat.seek(16)
+            seat.write((4).to_bytes(8, sys.byteorder))
+            worker.process.send_signal(signal.SIGINT)
+        self.assertEqual([2, 3], [worker.receive()[2] for _ in range(2)])
+        self.assertIsNone(worker.process.poll())
 
     def test_it_ends_with_code_0_when_the_socket_is_closed(self):
         worker = self.connected()

@@ -62,7 +62,8 @@ class Functions(dict):
 class Seat:
     """What the executor and this process tell each other besides frames, in memory they share.
 
-    Word 0: id of the job that was begun last. Word 1: id of the job to be cancelled, set before SIGINT is sent.
+    Word 0: id of the job that was begun last. The executor sets the others before it sends SIGINT. Word 1: id of the
+    job to be cancelled. Word 2: id of the job that keeps finished results from being sent.
     """
 
     def __init__(self, path):
@@ -124,12 +125,23 @@ class Server:
         self._max_result = max_result or max_frame - 16
         self._running = 0
         self._stopping = False
+        self._unsent = []
 
     # Signals: Python runs these between two steps of the main thread, so possibly inside the user's function.
 
     def on_interrupt(self, _signal, _frame):
-        """SIGINT: ends the running job if it is the one that the executor named."""
-        if self._running and self._seat.words[1] == self._running:
+        """SIGINT: sends results that wait behind the running job, or ends it, if it is the one that the executor named."""
+        running = self._running
+        if not running:
+            return  # between two jobs, where results may just be on their way
+        if self._seat.words[2] == running and self._unsent:
+            waiting = b"".join(self._unsent)
+            self._unsent.clear()
+            try:
+                self._connection.sendall(waiting)
+            except OSError:
+                pass  # the loop will notice as well
+        if self._seat.words[1] == running:
             raise JobCancelled()
 
     def on_terminate(self, _signal, _frame):
@@ -196,7 +208,7 @@ class Server:
         read, write = json_reader(), json_writer()
         max_frame, max_result = self._max_frame, self._max_result
         JOB, RESULT, ERROR, JSON = frames.JOB, frames.RESULT, frames.ERROR, frames.JSON
-        rest, unsent, unsent_bytes, first_unsent = b"", [], 0, 0.0
+        rest, unsent, unsent_bytes, first_unsent = b"", self._unsent, 0, 0.0
         while True:
             data = self._receive_rest(rest) if rest else receive(RECEIVE_BYTES)
             if not data:
@@ -221,7 +233,7 @@ class Server:
                     entry = functions[name]
                     if unsent and entry[1]:
                         send(b"".join(unsent))
-                        unsent, unsent_bytes = [], 0
+                        unsent.clear()
                     payload = data[start:following]
                     words[0] = self._running = ident
                     value = entry[0](read(payload) if content == JSON else payload)
@@ -246,14 +258,14 @@ class Server:
                 now = clock()
                 entry[1] = now - before > QUICK_SECONDS
                 before = now
-                if len(unsent) <= 2:
-                    first_unsent = now
+                if len(unsent) <= 2:  # the first one since the last time that all were sent
+                    first_unsent, unsent_bytes = now, 16 + len(body)
                 if now - first_unsent > FLUSH_AFTER_SECONDS or unsent_bytes > FLUSH_BYTES:
                     send(b"".join(unsent))
-                    unsent, unsent_bytes = [], 0
+                    unsent.clear()
             if unsent:
                 send(b"".join(unsent))
-                unsent, unsent_bytes = [], 0
+                unsent.clear()
             rest = data[position:] if position < end else b""
 
 

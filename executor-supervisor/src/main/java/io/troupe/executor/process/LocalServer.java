@@ -249,6 +249,15 @@ final class LocalServer implements ServerProcess {
     }
   }
 
+  @Override
+  public void nudge(long id) {
+    Seat shared = seat;
+    if (shared != null) {
+      shared.flush(id);
+      chores.execute(this::sendInterrupt);
+    }
+  }
+
   /** SIGINT, which Java cannot send, by the shell's own kill. */
   private synchronized void sendInterrupt() {
     if (over) {

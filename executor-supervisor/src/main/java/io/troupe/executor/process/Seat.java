@@ -15,6 +15,7 @@ final class Seat {
   private static final int BYTES = 64;
   private static final int BEGUN = 0;
   private static final int CANCEL = 8;
+  private static final int FLUSH = 16;
 
   private final ByteBuffer words;
 
@@ -44,5 +45,10 @@ final class Seat {
   /** Names the job that the next SIGINT is for. */
   void cancel(long id) {
     words.putLong(CANCEL, id);
+  }
+
+  /** Names the running job behind which results wait that the next SIGINT asks for. */
+  void flush(long id) {
+    words.putLong(FLUSH, id);
   }
 }

@@ -45,6 +45,10 @@ final class JobPipe {
     return sent.isEmpty();
   }
 
+  int size() {
+    return sent.size();
+  }
+
   /** Takes jobs; the frames to send for them. */
   List<Frame> add(List<Assignment> jobs, long now) {
     if (sent.isEmpty()) {

@@ -20,6 +20,11 @@ public interface ServerProcess {
   /** Interrupts the job of this id, if it is the one that runs. */
   void interrupt(long id);
 
+  /**
+   * Asks for results that wait to be sent behind the job of this id, if it is the one that runs.
+   */
+  void nudge(long id);
+
   /** Asks the process and all it has started to end (SIGTERM). */
   void terminate();
 

@@ -53,8 +53,12 @@ final class Worker {
     JOB_DEADLINE,
     DRAIN_OVER,
     GRACE_OVER,
-    HUNG_UP_FOR_LONG
+    HUNG_UP_FOR_LONG,
+    LOOK_FOR_WAITING_RESULTS
   }
+
+  /** How soon results are asked for that wait in the process behind a job that turned out slow. */
+  private static final Duration NUDGE_AFTER = Duration.ofMillis(50);
 
   /** A process that closed its socket is about to exit; it gets so long. */
   private static final Duration HUNG_UP_GRACE = Duration.ofSeconds(2);
@@ -77,6 +81,7 @@ final class Worker {
   private @Nullable Doom doom;
   private long deadlineArmed;
   private long interrupted;
+  private long nudgeNext;
 
   /** Why this side has killed the process. */
   private record Doom(Cause.Kind kind, String message, boolean counts) {}
@@ -138,6 +143,7 @@ final class Worker {
         .onMessage(Run.class, run -> refuse(run.jobs()))
         .onMessage(Stop.class, stop -> stopping(server, new JobPipe(id), stop.grace()))
         .onMessageEquals(Sample.NOW, () -> changed(WorkerState.STARTING, server))
+        .onMessageEquals(Timer.HUNG_UP_FOR_LONG, () -> doomed(server, DEAF))
         .onMessageEquals(
             Timer.START_DEADLINE,
             () ->
@@ -181,6 +187,8 @@ final class Worker {
         .onMessage(CancelOver.class, over -> onCancelOver(over, server, pipe))
         .onMessage(Stop.class, stop -> drain(server, pipe, stop.grace()))
         .onMessageEquals(Timer.JOB_DEADLINE, () -> onJobDeadline(server, pipe))
+        .onMessageEquals(Timer.LOOK_FOR_WAITING_RESULTS, () -> nudge(server, pipe))
+        .onMessageEquals(Timer.HUNG_UP_FOR_LONG, () -> doomed(server, DEAF))
         .onMessageEquals(Timer.STABLE, this::onStable)
         .onMessageEquals(Sample.NOW, () -> changed(WorkerState.READY, server))
         .onAnyMessage(Worker::ignore)
@@ -190,6 +198,7 @@ final class Worker {
   private Behavior<Command> run(List<Assignment> jobs, ServerProcess server, JobPipe pipe) {
     server.send(pipe.add(jobs, nanoClock.getAsLong()));
     armDeadline(pipe);
+    armNudge(pipe);
     return Behaviors.same();
   }
 
@@ -268,6 +277,25 @@ final class Worker {
     }
     String message = "the job ran longer than its timeout of " + pipe.headTimeoutMillis() + " ms";
     return doomed(server, new Doom(Cause.Kind.TIMEOUT, message, false));
+  }
+
+  private void armNudge(JobPipe pipe) {
+    if (pipe.size() > 1 && !timers.isTimerActive(Timer.LOOK_FOR_WAITING_RESULTS)) {
+      timers.startSingleTimer(Timer.LOOK_FOR_WAITING_RESULTS, NUDGE_AFTER);
+    }
+  }
+
+  /**
+   * When the process has begun a job later than the first unanswered one, it keeps results back.
+   */
+  private Behavior<Command> nudge(ServerProcess server, JobPipe pipe) {
+    long begun = server.begun().orElse(0L);
+    if (pipe.head() > 0 && begun > pipe.head() && begun == nudgeNext) {
+      server.nudge(begun);
+    }
+    nudgeNext = begun;
+    armNudge(pipe);
+    return Behaviors.same();
   }
 
   private Behavior<Command> cancel(List<AttemptRef> attempts, ServerProcess server, JobPipe pipe) {
@@ -384,6 +412,8 @@ final class Worker {
         .onMessage(CancelOver.class, over -> onCancelOver(over, server, pipe))
         .onMessage(Stop.class, stop -> drain(server, pipe, stop.grace()))
         .onMessageEquals(Timer.JOB_DEADLINE, () -> onJobDeadline(server, pipe))
+        .onMessageEquals(Timer.LOOK_FOR_WAITING_RESULTS, () -> nudge(server, pipe))
+        .onMessageEquals(Timer.HUNG_UP_FOR_LONG, () -> doomed(server, DEAF))
         .onMessageEquals(Timer.DRAIN_OVER, () -> stopping(server, pipe, rest))
         .onMessageEquals(Sample.NOW, () -> changed(WorkerState.DRAINING, server))
         .onAnyMessage(Worker::ignore)
@@ -420,6 +450,9 @@ final class Worker {
         .onAnyMessage(Worker::ignore)
         .build();
   }
+
+  private static final Doom DEAF =
+      new Doom(Cause.Kind.USER, "the process closed its socket and did not exit", true);
 
   private static final Doom STOPPED_BY_FORCE =
       new Doom(Cause.Kind.DRAINED, "killed as it did not end within its grace", false);

@@ -1,0 +1,171 @@
+package io.troupe.executor.supervision;
+
+import static java.nio.charset.StandardCharsets.UTF_8;
+
+import io.troupe.model.ContentType;
+import io.troupe.protocol.TaskData;
+import io.troupe.protocol.WorkerStatus.ProcessStatus;
+import io.troupe.protocol.codec.Frame;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Optional;
+import java.util.concurrent.BlockingQueue;
+import java.util.concurrent.LinkedBlockingQueue;
+import java.util.concurrent.TimeUnit;
+import java.util.function.Consumer;
+
+/** Server processes that do just what a test says. */
+final class FakeServers implements ServerLauncher {
+  private static final Duration LIMIT = Duration.ofSeconds(30);
+
+  private final BlockingQueue<FakeServer> started = new LinkedBlockingQueue<>();
+  private long nextPid = 100;
+
+  @Override
+  public synchronized ServerProcess start(
+      String worker, TaskData.Worker spec, Consumer<ServerEvent> events) {
+    FakeServer server = new FakeServer(nextPid++, events);
+    started.add(server);
+    return server;
+  }
+
+  /** The next one that was started. */
+  FakeServer next() {
+    return poll(started, "a start");
+  }
+
+  /** Whether none was started that {@link #next} has not shown. */
+  boolean none() {
+    return started.isEmpty();
+  }
+
+  private static <T> T poll(BlockingQueue<T> from, String what) {
+    try {
+      T found = from.poll(LIMIT.toSeconds(), TimeUnit.SECONDS);
+      if (found == null) {
+        throw new AssertionError("no " + what + " within " + LIMIT);
+      }
+      return found;
+    } catch (InterruptedException e) {
+      throw new AssertionError(e);
+    }
+  }
+
+  /** One of them. */
+  static final class FakeServer implements ServerProcess {
+    final long pid;
+    private final Consumer<ServerEvent> events;
+    private final BlockingQueue<String> told = new LinkedBlockingQueue<>();
+    private final BlockingQueue<Frame> jobs = new LinkedBlockingQueue<>();
+    private volatile Optional<Long> begun = Optional.empty();
+
+    FakeServer(long pid, Consumer<ServerEvent> events) {
+      this.pid = pid;
+      this.events = events;
+    }
+
+    FakeServer ready() {
+      events.accept(new ServerEvent.Started(pid));
+      events.accept(new ServerEvent.Answered());
+      return this;
+    }
+
+    void exit(int code, String... output) {
+      events.accept(new ServerEvent.Ended(code, null, "", true, List.of(output)));
+    }
+
+    void dieBy(int signal) {
+      events.accept(new ServerEvent.Ended(null, signal, "", true, List.of()));
+    }
+
+    void neverStarted(String trouble, boolean curable) {
+      events.accept(new ServerEvent.Ended(null, null, trouble, curable, List.of()));
+    }
+
+    void hangUp(String why) {
+      events.accept(new ServerEvent.HungUp(why));
+    }
+
+    void began(long id) {
+      begun = Optional.of(id);
+    }
+
+    /** Answers so many of the jobs that it was sent with null. */
+    void answer(int count) {
+      List<Frame> frames = new ArrayList<>();
+      for (int i = 0; i < count; i++) {
+        frames.add(
+            new Frame(
+                Frame.Type.RESULT, ContentType.JSON, expectJob().id(), "", "null".getBytes(UTF_8)));
+      }
+      events.accept(new ServerEvent.Received(frames));
+    }
+
+    void fail(String kind, String body) {
+      events.accept(
+          new ServerEvent.Received(
+              List.of(
+                  new Frame(
+                      Frame.Type.ERROR,
+                      ContentType.JSON,
+                      expectJob().id(),
+                      kind,
+                      body.getBytes(UTF_8)))));
+    }
+
+    void answerWithId(long id) {
+      events.accept(
+          new ServerEvent.Received(
+              List.of(new Frame(Frame.Type.RESULT, ContentType.JSON, id, "", new byte[0]))));
+    }
+
+    Frame expectJob() {
+      return poll(jobs, "job");
+    }
+
+    /** The next of: terminate, kill, interrupt ID. */
+    String told() {
+      return poll(told, "order");
+    }
+
+    boolean toldNothing() {
+      return told.isEmpty();
+    }
+
+    @Override
+    public void send(List<Frame> frames) {
+      jobs.addAll(frames);
+    }
+
+    @Override
+    public Optional<Long> begun() {
+      return begun;
+    }
+
+    @Override
+    public void interrupt(long id) {
+      told.add("interrupt " + id);
+    }
+
+    @Override
+    public void nudge(long id) {
+      told.add("nudge " + id);
+    }
+
+    @Override
+    public void terminate() {
+      told.add("terminate");
+    }
+
+    @Override
+    public void kill() {
+      told.add("kill");
+    }
+
+    @Override
+    public Optional<ProcessStatus> sample() {
+      return Optional.of(new ProcessStatus(pid, 1, 0, 1, "serve"));
+    }
+  }
+}

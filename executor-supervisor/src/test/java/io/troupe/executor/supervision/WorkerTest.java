@@ -1,0 +1,444 @@
+package io.troupe.executor.supervision;
+
+import static java.nio.charset.StandardCharsets.UTF_8;
+import static org.assertj.core.api.Assertions.assertThat;
+
+import akka.actor.testkit.typed.javadsl.TestProbe;
+import akka.actor.typed.ActorRef;
+import io.troupe.executor.supervision.FakeServers.FakeServer;
+import io.troupe.model.Cause;
+import io.troupe.model.ContentType;
+import io.troupe.model.WorkerProtocol;
+import io.troupe.model.WorkerState;
+import io.troupe.protocol.Assignment;
+import io.troupe.protocol.AttemptRef;
+import io.troupe.protocol.Outcome;
+import io.troupe.protocol.TaskData;
+import java.time.Duration;
+import java.util.List;
+import java.util.Map;
+import java.util.stream.Stream;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.DisplayNameGeneration;
+import org.junit.jupiter.api.DisplayNameGenerator;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.extension.RegisterExtension;
+
+@DisplayNameGeneration(DisplayNameGenerator.ReplaceUnderscores.class)
+class WorkerTest {
+  private static final Duration MOMENT = Duration.ofMillis(1);
+  private static final Duration START_TIMEOUT = Duration.ofSeconds(60);
+  private static final WorkerSettings SETTINGS =
+      new WorkerSettings(
+          Duration.ofSeconds(5),
+          new Backoff(Duration.ofMillis(50), Duration.ofSeconds(1), Duration.ofSeconds(60)),
+          3,
+          Duration.ofSeconds(30),
+          Duration.ofSeconds(2));
+
+  @RegisterExtension final ActorTest actors = new ActorTest();
+
+  private final FakeServers servers = new FakeServers();
+  private TestProbe<WorkerFact> facts;
+  private ActorRef<Worker.Command> worker;
+
+  @BeforeEach
+  void start() {
+    facts = actors.kit().createTestProbe();
+    worker =
+        actors
+            .kit()
+            .spawn(
+                Worker.create(
+                    "w",
+                    new TaskData.Worker(
+                        "serve",
+                        WorkerProtocol.FRAMES,
+                        List.of(),
+                        Map.of(),
+                        List.of(),
+                        64,
+                        0.1,
+                        START_TIMEOUT),
+                    SETTINGS,
+                    servers,
+                    actors::nanos,
+                    facts.getRef()));
+  }
+
+  private FakeServer readyServer() {
+    expectState(WorkerState.STARTING);
+    FakeServer server = servers.next().ready();
+    expectState(WorkerState.READY);
+    return server;
+  }
+
+  /** The next change to this state; other changes and settlements before it are dropped. */
+  private WorkerFact.Changed expectState(WorkerState state) {
+    while (true) {
+      WorkerFact fact = facts.receiveMessage();
+      if (fact instanceof WorkerFact.Changed changed && changed.state() == state) {
+        return changed;
+      }
+      assertThat(fact).as("waiting for %s", state).isNotInstanceOf(WorkerFact.Ended.class);
+    }
+  }
+
+  private List<Outcome> expectSettled() {
+    return facts
+        .fishForMessage(
+            Duration.ofSeconds(10),
+            fact ->
+                fact instanceof WorkerFact.Settled
+                    ? akka.actor.testkit.typed.javadsl.FishingOutcomes.complete()
+                    : akka.actor.testkit.typed.javadsl.FishingOutcomes.continueAndIgnore())
+        .stream()
+        .flatMap(fact -> ((WorkerFact.Settled) fact).outcomes().stream())
+        .toList();
+  }
+
+  private WorkerFact.Ended expectEnded() {
+    while (true) {
+      if (facts.receiveMessage() instanceof WorkerFact.Ended ended) {
+        return ended;
+      }
+    }
+  }
+
+  private static Assignment job(String id, Duration timeout) {
+    return new Assignment(
+        id, 1, "f", ContentType.JSON, "1".getBytes(UTF_8), timeout.toMillis(), false);
+  }
+
+  private void run(String... ids) {
+    worker.tell(new Worker.Run(Stream.of(ids).map(id -> job(id, Duration.ofSeconds(60))).toList()));
+  }
+
+  private static List<String> kinds(List<Outcome> outcomes) {
+    return outcomes.stream().map(outcome -> outcome.job() + " " + outcome.kind()).toList();
+  }
+
+  @Test
+  void jobs_are_answered_in_batches_as_they_come() {
+    FakeServer server = readyServer();
+    run("a", "b");
+    server.answer(2);
+    assertThat(kinds(expectSettled())).containsExactly("a SUCCEEDED", "b SUCCEEDED");
+  }
+
+  @Test
+  void an_exception_is_the_jobs_failure_and_names_what_was_raised() {
+    FakeServer server = readyServer();
+    run("a");
+    server.fail(
+        "raised", "{\"type\":\"ValueError\",\"message\":\"no\",\"traceback\":[\"line 1\"]}");
+    Outcome outcome = expectSettled().get(0);
+    assertThat(outcome.kind()).isEqualTo(Outcome.Kind.FAILED);
+    assertThat(outcome.cause())
+        .isEqualTo(new Cause(Cause.Kind.USER, "ValueError: no", null, null, List.of("line 1")));
+  }
+
+  @Test
+  void of_the_jobs_a_crashed_process_had_only_those_it_had_begun_are_lost() {
+    FakeServer server = readyServer();
+    run("a", "b", "c");
+    server.began(2);
+    server.dieBy(11);
+    List<Outcome> outcomes = expectSettled();
+    assertThat(kinds(outcomes)).containsExactly("a LOST", "b LOST", "c NOT_STARTED");
+    assertThat(outcomes.get(0).cause().message()).contains("SIGSEGV");
+  }
+
+  @Test
+  void a_crashed_process_is_started_again_almost_at_once_and_then_with_doubled_pauses() {
+    readyServer().exit(1);
+    expectState(WorkerState.BACKING_OFF);
+    actors.pass(Duration.ofMillis(49));
+    assertThat(servers.none()).isTrue();
+    actors.pass(MOMENT);
+    expectState(WorkerState.STARTING);
+    servers.next().exit(1);
+    assertThat(expectState(WorkerState.BACKING_OFF).restarts()).isEqualTo(1);
+    actors.pass(Duration.ofMillis(799));
+    assertThat(servers.none()).isTrue();
+    actors.pass(Duration.ofMillis(402));
+    expectState(WorkerState.STARTING);
+    servers.next();
+  }
+
+  @Test
+  void after_its_budget_of_crashes_in_a_row_it_gives_up_with_the_last_cause() {
+    for (int i = 0; i < 2; i++) {
+      readyServer().exit(1);
+      expectState(WorkerState.BACKING_OFF);
+      actors.pass(Duration.ofSeconds(2));
+    }
+    readyServer().exit(3, "last words");
+    WorkerFact.Ended ended = expectEnded();
+    assertThat(ended.asked()).isFalse();
+    assertThat(ended.cause().message())
+        .isEqualTo("gave up after 3 crashes in a row: the process exited with code 3 (last words)");
+    assertThat(ended.cause().lastOutput()).containsExactly("last words");
+  }
+
+  @Test
+  void a_finished_job_ends_a_row_of_crashes_and_so_does_a_stable_time() {
+    for (int i = 0; i < 6; i++) {
+      FakeServer server = readyServer();
+      if (i % 2 == 0) {
+        run("a");
+        server.answer(1);
+        expectSettled();
+      } else {
+        actors.pass(SETTINGS.stableAfter());
+      }
+      server.exit(1);
+      expectState(WorkerState.BACKING_OFF);
+      actors.pass(Duration.ofMillis(50));
+    }
+    readyServer();
+  }
+
+  @Test
+  void what_cannot_heal_is_not_tried_again() {
+    expectState(WorkerState.STARTING);
+    servers.next().exit(78, "module m cannot be imported");
+    WorkerFact.Ended ended = expectEnded();
+    assertThat(ended.cause().kind()).isEqualTo(Cause.Kind.USER);
+    assertThat(ended.cause().message())
+        .isEqualTo(
+            "the process exited with code 78: its module cannot be imported"
+                + " (module m cannot be imported)");
+  }
+
+  @Test
+  void a_file_that_is_not_there_is_not_looked_for_again() {
+    expectState(WorkerState.STARTING);
+    servers.next().neverStarted("file x was not fetched", false);
+    assertThat(expectEnded().cause().message()).isEqualTo("file x was not fetched");
+  }
+
+  @Test
+  void a_process_that_is_not_ready_in_time_is_killed_and_counts_as_crashed() {
+    expectState(WorkerState.STARTING);
+    FakeServer server = servers.next();
+    actors.pass(START_TIMEOUT);
+    assertThat(server.told()).isEqualTo("kill");
+    server.dieBy(9);
+    Cause cause = expectState(WorkerState.BACKING_OFF).cause();
+    assertThat(cause.kind()).isEqualTo(Cause.Kind.TIMEOUT);
+    assertThat(cause.message()).isEqualTo("the process was not ready within 60 s");
+  }
+
+  @Test
+  void a_job_that_runs_too_long_costs_its_process_and_those_behind_it_nothing() {
+    FakeServer server = readyServer();
+    worker.tell(
+        new Worker.Run(List.of(job("a", Duration.ofSeconds(3)), job("b", Duration.ofSeconds(60)))));
+    server.began(1);
+    server.expectJob();
+    actors.pass(Duration.ofSeconds(3).minus(MOMENT));
+    assertThat(server.toldNothing()).isTrue();
+    actors.pass(MOMENT);
+    assertThat(server.told()).isEqualTo("kill");
+    server.dieBy(9);
+    List<Outcome> outcomes = expectSettled();
+    assertThat(kinds(outcomes)).containsExactly("a LOST", "b NOT_STARTED");
+    assertThat(outcomes.get(0).cause().kind()).isEqualTo(Cause.Kind.TIMEOUT);
+    expectState(WorkerState.BACKING_OFF);
+    actors.pass(Duration.ofMillis(50));
+    readyServer();
+  }
+
+  @Test
+  void the_time_of_a_job_begins_when_the_one_before_it_has_ended() {
+    FakeServer server = readyServer();
+    Duration limit = Duration.ofSeconds(3);
+    worker.tell(new Worker.Run(List.of(job("a", limit), job("b", limit))));
+    server.expectJob();
+    actors.pass(limit.minus(MOMENT));
+    server.answerWithId(1);
+    expectSettled();
+    actors.pass(limit.minus(MOMENT));
+    assertThat(server.toldNothing()).isTrue();
+    actors.pass(MOMENT);
+    assertThat(server.told()).isEqualTo("kill");
+  }
+
+  @Test
+  void a_running_job_that_is_cancelled_is_interrupted_and_when_that_does_not_help_killed() {
+    FakeServer server = readyServer();
+    run("a", "b");
+    worker.tell(new Worker.Cancel(List.of(new AttemptRef("a", 1))));
+    assertThat(server.told()).isEqualTo("interrupt 1");
+    actors.pass(SETTINGS.cancelGrace());
+    assertThat(server.told()).isEqualTo("kill");
+    server.began(1);
+    server.dieBy(9);
+    assertThat(kinds(expectSettled())).containsExactly("a CANCELLED", "b NOT_STARTED");
+  }
+
+  @Test
+  void a_cancelled_job_that_gives_way_leaves_the_process_alone() {
+    FakeServer server = readyServer();
+    run("a");
+    worker.tell(new Worker.Cancel(List.of(new AttemptRef("a", 1))));
+    assertThat(server.told()).isEqualTo("interrupt 1");
+    server.fail("cancelled", "{}");
+    assertThat(kinds(expectSettled())).containsExactly("a CANCELLED");
+    actors.pass(SETTINGS.cancelGrace());
+    run("b");
+    server.answer(1);
+    assertThat(kinds(expectSettled())).containsExactly("b SUCCEEDED");
+    assertThat(server.toldNothing()).isTrue();
+  }
+
+  @Test
+  void a_job_that_is_cancelled_before_it_runs_is_interrupted_when_it_does() {
+    FakeServer server = readyServer();
+    run("a", "b");
+    worker.tell(new Worker.Cancel(List.of(new AttemptRef("b", 1))));
+    server.answer(1);
+    expectSettled();
+    assertThat(server.told()).isEqualTo("interrupt 2");
+  }
+
+  @Test
+  void results_that_wait_in_the_process_behind_a_slow_job_are_asked_for() {
+    FakeServer server = readyServer();
+    run("a", "b", "c");
+    server.expectJob();
+    server.began(1);
+    actors.pass(Duration.ofMillis(200));
+    assertThat(server.toldNothing()).isTrue();
+    server.began(2);
+    actors.pass(Duration.ofMillis(100));
+    assertThat(server.told()).isEqualTo("nudge 2");
+  }
+
+  @Test
+  void one_that_is_told_to_stop_finishes_its_job_takes_no_other_and_ends() {
+    FakeServer server = readyServer();
+    run("a");
+    worker.tell(new Worker.Stop(Duration.ofSeconds(10)));
+    expectState(WorkerState.DRAINING);
+    run("late");
+    assertThat(kinds(expectSettled())).containsExactly("late NOT_STARTED");
+    server.answer(1);
+    assertThat(kinds(expectSettled())).containsExactly("a SUCCEEDED");
+    assertThat(server.told()).isEqualTo("terminate");
+    expectState(WorkerState.STOPPING);
+    server.exit(0);
+    WorkerFact.Ended ended = expectEnded();
+    assertThat(ended.asked()).isTrue();
+    assertThat(ended.cause().kind()).isEqualTo(Cause.Kind.DRAINED);
+  }
+
+  @Test
+  void the_grace_is_shared_by_the_job_sigterm_and_sigkill() {
+    FakeServer server = readyServer();
+    run("a");
+    worker.tell(new Worker.Stop(Duration.ofSeconds(10)));
+    expectState(WorkerState.DRAINING);
+    actors.pass(Duration.ofSeconds(6));
+    expectState(WorkerState.STOPPING);
+    assertThat(server.told()).isEqualTo("terminate");
+    actors.pass(Duration.ofSeconds(4));
+    assertThat(server.told()).isEqualTo("kill");
+    server.began(1);
+    server.dieBy(9);
+    List<Outcome> outcomes = expectSettled();
+    assertThat(kinds(outcomes)).containsExactly("a LOST");
+    assertThat(outcomes.get(0).cause().kind()).isEqualTo(Cause.Kind.DRAINED);
+    assertThat(expectEnded().asked()).isTrue();
+  }
+
+  @Test
+  void no_grace_at_all_kills_at_once() {
+    FakeServer server = readyServer();
+    run("a");
+    worker.tell(new Worker.Stop(Duration.ZERO));
+    assertThat(server.told()).isEqualTo("kill");
+  }
+
+  @Test
+  void a_second_order_to_stop_can_shorten_the_grace() {
+    FakeServer server = readyServer();
+    worker.tell(new Worker.Stop(Duration.ofHours(1)));
+    assertThat(server.told()).isEqualTo("terminate");
+    worker.tell(new Worker.Stop(Duration.ofSeconds(1)));
+    expectState(WorkerState.STOPPING);
+    worker.tell(Worker.Sample.NOW);
+    expectState(WorkerState.STOPPING);
+    actors.pass(Duration.ofSeconds(1));
+    assertThat(server.told()).isEqualTo("kill");
+  }
+
+  @Test
+  void one_that_is_told_to_stop_while_it_starts_never_becomes_ready() {
+    expectState(WorkerState.STARTING);
+    FakeServer server = servers.next();
+    worker.tell(new Worker.Stop(Duration.ofSeconds(5)));
+    expectState(WorkerState.STOPPING);
+    assertThat(server.told()).isEqualTo("terminate");
+    server.ready();
+    assertThat(server.told()).isEqualTo("terminate");
+    server.dieBy(15);
+    assertThat(expectEnded().asked()).isTrue();
+  }
+
+  @Test
+  void one_that_is_told_to_stop_while_it_backs_off_ends_at_once() {
+    readyServer().exit(1);
+    expectState(WorkerState.BACKING_OFF);
+    worker.tell(new Worker.Stop(Duration.ofSeconds(5)));
+    assertThat(expectEnded().asked()).isTrue();
+    actors.pass(Duration.ofSeconds(2));
+    assertThat(servers.none()).isTrue();
+  }
+
+  @Test
+  void a_process_that_answers_what_it_was_not_asked_is_killed() {
+    FakeServer server = readyServer();
+    run("a");
+    server.answerWithId(7);
+    assertThat(server.told()).isEqualTo("kill");
+    server.dieBy(9);
+    assertThat(expectSettled().get(0).cause().message())
+        .isEqualTo("the process was killed: it answered job 7 instead of 1");
+  }
+
+  @Test
+  void a_process_that_closes_its_socket_and_lives_on_is_killed_after_a_while() {
+    FakeServer server = readyServer();
+    server.hangUp("");
+    worker.tell(Worker.Sample.NOW);
+    expectState(WorkerState.READY);
+    assertThat(server.toldNothing()).isTrue();
+    actors.pass(Duration.ofSeconds(2));
+    assertThat(server.told()).isEqualTo("kill");
+  }
+
+  @Test
+  void a_process_that_breaks_the_protocol_is_killed_with_the_reason() {
+    FakeServer server = readyServer();
+    server.hangUp("it sent what is no frame: x");
+    assertThat(server.told()).isEqualTo("kill");
+    server.dieBy(9);
+    assertThat(expectState(WorkerState.BACKING_OFF).cause().message())
+        .isEqualTo("the process was killed: it sent what is no frame: x");
+  }
+
+  @Test
+  void what_is_told_of_an_earlier_process_is_not_taken_for_the_present_one() {
+    FakeServer first = readyServer();
+    first.exit(1);
+    expectState(WorkerState.BACKING_OFF);
+    actors.pass(Duration.ofMillis(50));
+    FakeServer second = readyServer();
+    first.exit(1);
+    run("a");
+    second.answer(1);
+    assertThat(kinds(expectSettled())).containsExactly("a SUCCEEDED");
+  }
+}
