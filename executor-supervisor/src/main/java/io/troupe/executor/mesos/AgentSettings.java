@@ -1,9 +1,9 @@
 package io.troupe.executor.mesos;
 
 import com.typesafe.config.Config;
+import com.typesafe.config.ConfigException;
 import io.troupe.mesos.WireFormat;
 import java.time.Duration;
-import java.util.Locale;
 
 /**
  * {@code troupe.executor.agent} of reference.conf.
@@ -18,8 +18,18 @@ public record AgentSettings(WireFormat wire, Duration subscribeTimeout, Duration
   public static AgentSettings from(Config root) {
     Config agent = root.getConfig("troupe.executor.agent");
     return new AgentSettings(
-        WireFormat.valueOf(agent.getString("wire").toUpperCase(Locale.ROOT)),
+        wire(agent.getString("wire")),
         agent.getDuration("subscribe-timeout"),
         agent.getDuration("call-timeout"));
+  }
+
+  private static WireFormat wire(String name) {
+    return switch (name) {
+      case "protobuf" -> WireFormat.PROTOBUF;
+      case "json" -> WireFormat.JSON;
+      default ->
+          throw new ConfigException.BadValue(
+              "troupe.executor.agent.wire", "must be protobuf or json, not " + name);
+    };
   }
 }

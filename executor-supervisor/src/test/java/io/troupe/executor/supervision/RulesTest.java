@@ -1,0 +1,257 @@
+package io.troupe.executor.supervision;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import io.troupe.model.Cause;
+import io.troupe.model.ContentType;
+import io.troupe.protocol.Assignment;
+import io.troupe.protocol.AttemptRef;
+import io.troupe.protocol.Outcome;
+import java.time.Duration;
+import java.util.List;
+import java.util.Map;
+import java.util.stream.IntStream;
+import org.junit.jupiter.api.DisplayNameGeneration;
+import org.junit.jupiter.api.DisplayNameGenerator;
+import org.junit.jupiter.api.Nested;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
+
+/** The supervisor's and workers' pure rules. */
+@DisplayNameGeneration(DisplayNameGenerator.ReplaceUnderscores.class)
+class RulesTest {
+
+  private static Assignment job(String id) {
+    return job(id, 1, false);
+  }
+
+  private static Assignment job(String id, int attempt, boolean exclusive) {
+    return new Assignment(id, attempt, "f", ContentType.JSON, new byte[0], 1000, exclusive);
+  }
+
+  private static List<Assignment> jobs(int from, int to) {
+    return IntStream.rangeClosed(from, to).mapToObj(i -> job("j" + i)).toList();
+  }
+
+  private static Outcome outcome(String job, int bodyBytes, long micros) {
+    return new Outcome(
+        job, 1, Outcome.Kind.SUCCEEDED, ContentType.JSON, new byte[bodyBytes], null, "w", micros);
+  }
+
+  @Nested
+  @DisplayNameGeneration(DisplayNameGenerator.ReplaceUnderscores.class)
+  class The_pause_before_a_restart {
+    private final Backoff backoff =
+        new Backoff(Duration.ofMillis(50), Duration.ofSeconds(1), Duration.ofSeconds(60));
+
+    @ParameterizedTest
+    @CsvSource({"1, 50", "2, 1000", "3, 2000", "4, 4000", "7, 32000", "8, 60000", "500, 60000"})
+    void doubles_up_to_the_most(int crashes, long millis) {
+      assertThat(backoff.after(crashes, 0.5)).isEqualTo(Duration.ofMillis(millis));
+    }
+
+    @Test
+    void is_spread_by_a_fifth_except_the_first() {
+      assertThat(backoff.after(1, 0)).isEqualTo(Duration.ofMillis(50));
+      assertThat(backoff.after(2, 0)).isEqualTo(Duration.ofMillis(800));
+      assertThat(backoff.after(2, 1)).isEqualTo(Duration.ofMillis(1200));
+    }
+  }
+
+  @Nested
+  @DisplayNameGeneration(DisplayNameGenerator.ReplaceUnderscores.class)
+  class How_many_jobs_are_sent_ahead {
+
+    @ParameterizedTest
+    @CsvSource({"10000, 1", "60000000, 1", "5000, 3", "1000, 11", "100, 101", "2, 256", "0, 256"})
+    void is_about_ten_milliseconds_of_work(long micros, int depth) {
+      assertThat(RunTime.UNKNOWN.with(List.of(outcome("a", 0, micros))).depth()).isEqualTo(depth);
+    }
+
+    @Test
+    void is_none_while_nothing_is_known() {
+      assertThat(RunTime.UNKNOWN.depth()).isEqualTo(1);
+    }
+
+    @Test
+    void follows_a_change_of_the_jobs() {
+      RunTime time = RunTime.UNKNOWN.with(List.of(outcome("a", 0, 1)));
+      List<Outcome> slow =
+          IntStream.range(0, 30).mapToObj(i -> outcome("s" + i, 0, 100_000)).toList();
+      assertThat(time.with(slow).depth()).isEqualTo(1);
+    }
+  }
+
+  @Nested
+  @DisplayNameGeneration(DisplayNameGenerator.ReplaceUnderscores.class)
+  class The_job_desk {
+    private final JobDesk desk = new JobDesk();
+
+    private Map<String, List<String>> placed() {
+      return desk.place().entrySet().stream()
+          .collect(
+              java.util.stream.Collectors.toMap(
+                  Map.Entry::getKey, e -> e.getValue().stream().map(Assignment::job).toList()));
+    }
+
+    private void learnThatJobsAreQuick() {
+      desk.ready("teacher");
+      desk.take(List.of(job("lesson")));
+      desk.place();
+      desk.settled("teacher", List.of(outcome("lesson", 0, 1)));
+      desk.unready("teacher");
+    }
+
+    @Test
+    void gives_each_worker_one_job_while_it_does_not_know_how_long_they_run() {
+      desk.ready("a");
+      desk.ready("b");
+      assertThat(desk.capacity()).isEqualTo(2);
+      desk.take(jobs(1, 3));
+      assertThat(placed()).isEqualTo(Map.of("a", List.of("j1"), "b", List.of("j2")));
+      assertThat(placed()).isEmpty();
+      desk.settled("b", List.of(outcome("j2", 0, 20_000)));
+      assertThat(placed()).isEqualTo(Map.of("b", List.of("j3")));
+    }
+
+    @Test
+    void shares_quick_jobs_evenly() {
+      learnThatJobsAreQuick();
+      desk.ready("a");
+      desk.ready("b");
+      assertThat(desk.capacity()).isEqualTo(2 * RunTime.MAX_DEPTH);
+      desk.take(jobs(1, 10));
+      assertThat(desk.place().values()).extracting(List::size).containsExactly(5, 5);
+    }
+
+    @Test
+    void makes_a_job_that_needs_an_idle_process_wait_for_one_and_those_behind_it_too() {
+      learnThatJobsAreQuick();
+      desk.ready("a");
+      desk.take(List.of(job("first"), job("alone", 1, true), job("last")));
+      assertThat(placed()).isEqualTo(Map.of("a", List.of("first")));
+      desk.settled("a", List.of(outcome("first", 0, 1)));
+      assertThat(placed()).isEqualTo(Map.of("a", List.of("alone", "last")));
+    }
+
+    @Test
+    void takes_an_attempt_only_once() {
+      desk.ready("a");
+      desk.take(List.of(job("x")));
+      desk.take(List.of(job("x")));
+      assertThat(desk.held()).containsExactly(new AttemptRef("x", 1));
+      desk.take(List.of(job("x", 2, false)));
+      assertThat(desk.held()).hasSize(2);
+    }
+
+    @Test
+    void knows_what_is_held_and_what_runs() {
+      learnThatJobsAreQuick();
+      desk.ready("a");
+      desk.take(jobs(1, 3));
+      desk.place();
+      assertThat(desk.held()).hasSize(3);
+      assertThat(desk.running()).containsExactly(new AttemptRef("j1", 1));
+      assertThat(desk.runningOn("a")).isEqualTo("j1");
+      assertThat(desk.runningOn("b")).isNull();
+    }
+
+    @Test
+    void leaves_a_worker_that_takes_no_more_the_jobs_it_has() {
+      desk.ready("a");
+      desk.take(jobs(1, 2));
+      desk.place();
+      desk.unready("a");
+      assertThat(desk.anyReady()).isFalse();
+      assertThat(desk.capacity()).isZero();
+      assertThat(desk.runningOn("a")).isEqualTo("j1");
+      assertThat(placed()).isEmpty();
+      desk.settled("a", List.of(outcome("j1", 0, 1)));
+      assertThat(desk.held()).containsExactly(new AttemptRef("j2", 1));
+      desk.ready("a");
+      assertThat(placed()).isEqualTo(Map.of("a", List.of("j2")));
+    }
+
+    @Test
+    void withdraws_only_what_no_worker_has() {
+      desk.ready("a");
+      desk.take(jobs(1, 3));
+      desk.place();
+      assertThat(desk.withdraw(List.of(new AttemptRef("j1", 1), new AttemptRef("j3", 1))))
+          .extracting(Assignment::job)
+          .containsExactly("j3");
+      assertThat(desk.withdrawAll()).extracting(Assignment::job).containsExactly("j2");
+      assertThat(desk.held()).containsExactly(new AttemptRef("j1", 1));
+    }
+  }
+
+  @Nested
+  @DisplayNameGeneration(DisplayNameGenerator.ReplaceUnderscores.class)
+  class Settlements_to_the_queue {
+    private final Settlements settlements = new Settlements();
+
+    @Test
+    void are_kept_until_they_are_acknowledged() {
+      settlements.add(List.of(outcome("a", 1, 1)));
+      settlements.add(List.of(outcome("b", 1, 1)));
+      assertThat(settlements.unacknowledged())
+          .extracting(Settlements.Batch::sequence)
+          .containsExactly(1L, 2L);
+      settlements.acknowledged(1);
+      assertThat(settlements.attempts()).containsExactly(new AttemptRef("b", 1));
+    }
+
+    @Test
+    void are_cut_so_that_each_fits_a_frame_of_the_cluster() {
+      int third = Settlements.MAX_BATCH_BYTES / 3;
+      assertThat(
+              settlements.add(
+                  List.of(
+                      outcome("a", third, 1),
+                      outcome("b", third, 1),
+                      outcome("c", third, 1),
+                      outcome("huge", Settlements.MAX_BATCH_BYTES * 2, 1),
+                      outcome("d", 1, 1))))
+          .extracting(batch -> batch.outcomes().stream().map(Outcome::job).toList())
+          .containsExactly(List.of("a", "b"), List.of("c"), List.of("huge"), List.of("d"));
+    }
+
+    @Test
+    void of_nothing_are_none() {
+      assertThat(settlements.add(List.of())).isEmpty();
+    }
+  }
+
+  @Nested
+  @DisplayNameGeneration(DisplayNameGenerator.ReplaceUnderscores.class)
+  class The_end_of_a_process {
+    private static final List<String> OUTPUT = List.of("before", "last line");
+
+    @ParameterizedTest
+    @CsvSource({"0, true", "1, true", "76, true", "64, false", "78, false", "126, false"})
+    void can_heal_or_not_by_its_code(int code, boolean curable) {
+      assertThat(Ends.curable(new ServerEvent.Ended(code, null, "", true, List.of())))
+          .isEqualTo(curable);
+    }
+
+    @Test
+    void by_a_code_names_it_and_the_last_line() {
+      Cause cause = Ends.cause(new ServerEvent.Ended(1, null, "", true, OUTPUT));
+      assertThat(cause.message()).isEqualTo("the process exited with code 1 (last line)");
+      assertThat(cause.exitCode()).isEqualTo(1);
+      assertThat(cause.lastOutput()).isEqualTo(OUTPUT);
+    }
+
+    @Test
+    void by_a_signal_names_it() {
+      Cause killed = Ends.cause(new ServerEvent.Ended(null, 9, "", true, OUTPUT));
+      assertThat(killed.kind()).isEqualTo(Cause.Kind.KILLED);
+      assertThat(killed.message()).isEqualTo("the process was ended by SIGKILL from outside");
+      assertThat(Ends.cause(new ServerEvent.Ended(null, 11, "", true, OUTPUT)).message())
+          .isEqualTo("the process was ended by SIGSEGV");
+      assertThat(Ends.cause(new ServerEvent.Ended(null, 31, "", true, OUTPUT)).message())
+          .isEqualTo("the process was ended by signal 31");
+    }
+  }
+}
