@@ -29,6 +29,7 @@ import org.slf4j.LoggerFactory;
  */
 public final class Main {
   private static final int EXIT_USAGE = 64;
+  private static final Duration LEAVE_LIMIT = Duration.ofSeconds(3);
 
   private Main() {}
 
@@ -69,21 +70,20 @@ public final class Main {
       LocalServers launcher =
           new LocalServers(
               sandbox, servers, channels, environmentOfProcesses(variables, home), mark);
+      ClusterNodes nodes =
+          new ClusterNodes(
+              environment.agentHost(), config.getConfig("troupe.executor.dispatchers"));
       ActorSystem<Supervisor.Command> system =
           ActorSystem.create(
               Supervisor.create(
-                  SupervisorSettings.from(config),
-                  launcher,
-                  agent,
-                  new ClusterNodes(
-                      environment.agentHost(), config.getConfig("troupe.executor.dispatchers")),
-                  System::nanoTime),
+                  SupervisorSettings.from(config), launcher, agent, nodes, System::nanoTime),
               "executor",
               localConfig(config));
       events.attach(
           system, (task, why) -> agent.report(task, TaskReports.State.FAILED, "USER: " + why));
       system.getWhenTerminated().toCompletableFuture().join();
       agent.awaitAcknowledged(acknowledgeLimit(environment));
+      nodes.leaveAll(LEAVE_LIMIT);
       agent.close();
     }
     return 0;

@@ -27,6 +27,7 @@ import org.apache.mesos.v1.Protos.TaskState;
 import org.apache.mesos.v1.Protos.TaskStatus;
 import org.apache.mesos.v1.executor.Protos.Call;
 import org.apache.mesos.v1.executor.Protos.Event;
+import org.jspecify.annotations.Nullable;
 
 /**
  * The v1 executor API of one agent. One thread keeps the subscription and reads its events, another
@@ -43,11 +44,11 @@ public final class AgentConnection implements TaskReports, AutoCloseable {
   private final MesosEnvironment environment;
   private final AgentSettings settings;
   private final AgentListener listener;
-  private final HttpClient http;
   private final Unacknowledged unacknowledged = new Unacknowledged();
   private final BlockingQueue<Call.Update> toSend = new LinkedBlockingQueue<>();
   private final FrameworkID frameworkId;
   private final ExecutorID executorId;
+  private volatile @Nullable HttpClient http;
   private volatile boolean connected;
   private volatile boolean killingIsKnown;
   private volatile boolean closed;
@@ -59,11 +60,6 @@ public final class AgentConnection implements TaskReports, AutoCloseable {
     this.listener = listener;
     this.frameworkId = FrameworkID.newBuilder().setValue(environment.frameworkId()).build();
     this.executorId = ExecutorID.newBuilder().setValue(environment.executorId()).build();
-    this.http =
-        HttpClient.newBuilder()
-            .version(HttpClient.Version.HTTP_1_1)
-            .connectTimeout(settings.callTimeout())
-            .build();
   }
 
   /** Subscribes, in the background, and stays subscribed. */
@@ -152,13 +148,14 @@ public final class AgentConnection implements TaskReports, AutoCloseable {
 
   /** False when it must be tried again; a new subscription may have repeated it meanwhile. */
   private boolean delivered(Call.Update update) throws InterruptedException {
-    if (!connected) {
+    HttpClient client = http;
+    if (!connected || client == null) {
       return false;
     }
     Call call = call(Call.Type.UPDATE).setUpdate(update).build();
     try {
       HttpResponse<String> response =
-          http.send(
+          client.send(
               request(call).timeout(settings.callTimeout()).build(),
               HttpResponse.BodyHandlers.ofString());
       if (response.statusCode() == ACCEPTED) {
@@ -176,9 +173,15 @@ public final class AgentConnection implements TaskReports, AutoCloseable {
   private void staySubscribed() {
     long giveUpAt = System.nanoTime() + settings.subscribeTimeout().toNanos();
     boolean everConnected = false;
+    HttpClient client =
+        HttpClient.newBuilder()
+            .version(HttpClient.Version.HTTP_1_1)
+            .connectTimeout(settings.callTimeout())
+            .build();
+    http = client;
     try {
       while (!closed) {
-        String why = subscribe();
+        String why = subscribe(client);
         if (closed) {
           return;
         }
@@ -211,11 +214,11 @@ public final class AgentConnection implements TaskReports, AutoCloseable {
   }
 
   /** Subscribes and handles events until the stream ends; why it ended. */
-  private String subscribe() throws InterruptedException {
+  private String subscribe(HttpClient client) throws InterruptedException {
     Call call = call(Call.Type.SUBSCRIBE).setSubscribe(unacknowledged.subscribe()).build();
     try {
       HttpResponse<InputStream> response =
-          http.send(
+          client.send(
               request(call).header("Accept", settings.wire().mediaType()).build(),
               HttpResponse.BodyHandlers.ofInputStream());
       try (InputStream body = response.body()) {

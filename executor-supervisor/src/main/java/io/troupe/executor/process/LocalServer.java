@@ -4,6 +4,7 @@ import io.troupe.executor.channel.Channel;
 import io.troupe.executor.channel.ChannelListener;
 import io.troupe.executor.channel.ChannelServer;
 import io.troupe.executor.channel.Hello;
+import io.troupe.executor.channel.HttpJobs;
 import io.troupe.executor.supervision.ServerEvent;
 import io.troupe.executor.supervision.ServerProcess;
 import io.troupe.model.PoolFile;
@@ -59,6 +60,7 @@ final class LocalServer implements ServerProcess {
   private volatile @Nullable Seat seat;
   private volatile @Nullable Process process;
   private volatile @Nullable Channel channel;
+  private volatile @Nullable HttpJobs http;
   private volatile boolean killed;
   private volatile boolean over;
   private long pid;
@@ -106,6 +108,9 @@ final class LocalServer implements ServerProcess {
 
   private ServerEvent.@Nullable Ended checkFiles() throws IOException {
     Files.createDirectories(sandbox.files());
+    if (spec.protocol() == WorkerProtocol.HTTP && spec.ports().isEmpty()) {
+      return trouble("protocol http needs a port: ask for one in the pool's resources", false);
+    }
     for (PoolFile file : spec.files()) {
       if (!Files.isRegularFile(sandbox.files().resolve(file.name()))) {
         return trouble("file " + file.name() + " of the pool was not fetched", false);
@@ -201,6 +206,13 @@ final class LocalServer implements ServerProcess {
       return;
     }
     if (spec.ports().isEmpty() || accepts(spec.ports().get(0))) {
+      if (spec.protocol() == WorkerProtocol.HTTP) {
+        http =
+            new HttpJobs(
+                spec.ports().get(0),
+                settings.maxResultBytes(),
+                frames -> events.accept(new ServerEvent.Received(frames)));
+      }
       events.accept(new ServerEvent.Answered());
     } else {
       probeIn(PROBE_MILLIS);
@@ -233,11 +245,18 @@ final class LocalServer implements ServerProcess {
     if (connected != null) {
       connected.send(frames);
     }
+    HttpJobs requests = http;
+    if (requests != null) {
+      requests.send(frames);
+    }
   }
 
   @Override
   public Optional<Long> begun() {
-    return Optional.ofNullable(seat).map(Seat::begun);
+    HttpJobs requests = http;
+    return requests != null
+        ? Optional.of(requests.begun())
+        : Optional.ofNullable(seat).map(Seat::begun);
   }
 
   @Override
@@ -246,6 +265,10 @@ final class LocalServer implements ServerProcess {
     if (shared != null) {
       shared.cancel(id);
       chores.execute(this::sendInterrupt);
+    }
+    HttpJobs requests = http;
+    if (requests != null) {
+      requests.interrupt(id);
     }
   }
 

@@ -8,10 +8,17 @@ import com.typesafe.config.Config;
 import com.typesafe.config.ConfigFactory;
 import io.troupe.protocol.ClusterConfig;
 import io.troupe.protocol.ClusterInfo;
+import java.time.Duration;
 import java.util.List;
 import java.util.Map;
+import java.util.Set;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.ConcurrentHashMap;
+import java.util.concurrent.ExecutionException;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.TimeoutException;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -22,6 +29,7 @@ public final class ClusterNodes implements ClusterLinks {
 
   private final String host;
   private final Config dispatchers;
+  private final Set<Node> nodes = ConcurrentHashMap.newKeySet();
   private final ExecutorService opener =
       Executors.newSingleThreadExecutor(
           task -> {
@@ -42,11 +50,25 @@ public final class ClusterNodes implements ClusterLinks {
   @Override
   public Link open(ClusterInfo info, int generation, ActorRef<Supervisor.Command> supervisor) {
     Node node = new Node(generation, supervisor);
+    nodes.add(node);
     opener.execute(() -> node.start(info));
     return node;
   }
 
+  /** Leaves every cluster; waits until that is done, but no longer than the limit. */
+  public void leaveAll(Duration limit) throws InterruptedException {
+    List<CompletableFuture<Void>> leaving = nodes.stream().map(node -> node.gone).toList();
+    nodes.forEach(Node::close);
+    try {
+      CompletableFuture.allOf(leaving.toArray(CompletableFuture[]::new))
+          .get(limit.toMillis(), TimeUnit.MILLISECONDS);
+    } catch (TimeoutException | ExecutionException e) {
+      log.info("Leaving the cluster takes too long: it will find out");
+    }
+  }
+
   private final class Node implements Link {
+    private final CompletableFuture<Void> gone = new CompletableFuture<>();
     private final int generation;
     private final ActorRef<Supervisor.Command> supervisor;
     private @Nullable ActorSystem<Receptionist.Listing> system;
@@ -59,6 +81,7 @@ public final class ClusterNodes implements ClusterLinks {
 
     private synchronized void start(ClusterInfo info) {
       if (closed) {
+        ended();
         return;
       }
       try {
@@ -80,13 +103,17 @@ public final class ClusterNodes implements ClusterLinks {
                 info.system(),
                 ClusterConfig.with(own));
         system = started;
-        started
-            .getWhenTerminated()
-            .thenRun(() -> supervisor.tell(new Supervisor.LinkEnded(generation)));
+        started.getWhenTerminated().thenRun(this::ended);
       } catch (RuntimeException e) {
         log.warn("Cannot join the cluster at {}", info.seeds(), e);
-        supervisor.tell(new Supervisor.LinkEnded(generation));
+        ended();
       }
+    }
+
+    private void ended() {
+      nodes.remove(this);
+      gone.complete(null);
+      supervisor.tell(new Supervisor.LinkEnded(generation));
     }
 
     @Override
@@ -96,7 +123,7 @@ public final class ClusterNodes implements ClusterLinks {
 
     /** Leaves the cluster politely, in the background; whoever it left cannot hold it up. */
     private synchronized void leave() {
-      closed = true;
+      closed = true; // so that one that is yet to start does not
       if (system != null) {
         CoordinatedShutdown.get(system).runAll(CoordinatedShutdown.clusterLeavingReason());
       }

@@ -8,7 +8,6 @@ import akka.actor.typed.javadsl.Behaviors;
 import akka.actor.typed.javadsl.TimerScheduler;
 import io.troupe.model.Cause;
 import io.troupe.model.ContentType;
-import io.troupe.model.WorkerProtocol;
 import io.troupe.model.WorkerState;
 import io.troupe.protocol.Assignment;
 import io.troupe.protocol.AttemptRef;
@@ -123,9 +122,6 @@ final class Worker {
   // ---- starting
 
   private Behavior<Command> launch() {
-    if (spec.protocol() == WorkerProtocol.HTTP) {
-      return gaveUp(Cause.of(Cause.Kind.USER, "protocol http is not supported by this executor"));
-    }
     starts++;
     doom = null;
     int start = starts;

@@ -291,6 +291,54 @@ class LocalServersTest {
   }
 
   @Test
+  void a_server_that_speaks_http_gets_one_request_a_job() throws Exception {
+    module(
+        """
+        import http.server, os, time
+        class Handler(http.server.BaseHTTPRequestHandler):
+            def do_POST(self):
+                body = self.rfile.read(int(self.headers["Content-Length"]))
+                if self.path == "/sleep": time.sleep(600)
+                self.send_response(200 if self.path == "/echo" else 404)
+                self.send_header("Content-Type", self.headers["Content-Type"])
+                self.end_headers()
+                self.wfile.write(body)
+        address = ("127.0.0.1", int(os.environ["PORT"]))
+        http.server.ThreadingHTTPServer(address, Handler).serve_forever()
+        """);
+    int port;
+    try (ServerSocket free = new ServerSocket(0)) {
+      port = free.getLocalPort();
+    }
+    launch(WorkerProtocol.HTTP, "python3 -B mine.py", List.of(), port);
+    expect(ServerEvent.Started.class);
+    expect(ServerEvent.Answered.class);
+    send(1, "echo", "[1]");
+    Frame result = expect(ServerEvent.Received.class).frames().get(0);
+    assertThat(result.type()).isEqualTo(Frame.Type.RESULT);
+    assertThat(result.content()).isEqualTo(ContentType.JSON);
+    assertThat(new String(result.payload(), UTF_8)).isEqualTo("[1]");
+    send(2, "nothing", "7");
+    Frame error = expect(ServerEvent.Received.class).frames().get(0);
+    assertThat(error.type()).isEqualTo(Frame.Type.ERROR);
+    assertThat(new String(error.payload(), UTF_8)).contains("status 404 7");
+    send(3, "sleep", "1");
+    send(4, "echo", "2");
+    assertThat(server.begun()).contains(3L);
+    server.interrupt(3);
+    assertThat(expect(ServerEvent.Received.class).frames().get(0).name()).isEqualTo("cancelled");
+    assertThat(expect(ServerEvent.Received.class).frames().get(0).id()).isEqualTo(4);
+  }
+
+  @Test
+  void one_that_speaks_http_without_a_port_is_refused_with_the_reason() throws Exception {
+    launch(WorkerProtocol.HTTP, "python3 -B mine.py", List.of());
+    ServerEvent.Ended end = expectEnd();
+    assertThat(end.trouble()).startsWith("protocol http needs a port");
+    assertThat(end.curable()).isFalse();
+  }
+
+  @Test
   void user_code_gets_no_token() throws Exception {
     module("import os\ndef names(_): return sorted(n for n in os.environ if 'TOKEN' in n)\n");
     launch(WorkerProtocol.FRAMES, FRAMES, List.of());

@@ -1,0 +1,141 @@
+package io.troupe.executor.channel;
+
+import static java.nio.charset.StandardCharsets.UTF_8;
+
+import com.fasterxml.jackson.databind.ObjectMapper;
+import io.troupe.model.ContentType;
+import io.troupe.protocol.codec.Frame;
+import java.io.IOException;
+import java.io.UncheckedIOException;
+import java.net.URI;
+import java.net.URLEncoder;
+import java.net.http.HttpClient;
+import java.net.http.HttpRequest;
+import java.net.http.HttpResponse;
+import java.time.Duration;
+import java.util.ArrayDeque;
+import java.util.Deque;
+import java.util.List;
+import java.util.Map;
+import java.util.concurrent.CompletableFuture;
+import java.util.function.Consumer;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * Jobs for a server that speaks HTTP: one POST a job to {@code /FUNCTION} on its port, one at a
+ * time. A 2xx answer is the result, any other a failure with the answer's text. No call blocks; any
+ * thread.
+ */
+public final class HttpJobs {
+  private static final ObjectMapper MAPPER = new ObjectMapper();
+  private static final Duration CONNECT_TIMEOUT = Duration.ofSeconds(5);
+  private static final int MAX_MESSAGE = 1000;
+
+  private final HttpClient client =
+      HttpClient.newBuilder()
+          .version(HttpClient.Version.HTTP_1_1)
+          .connectTimeout(CONNECT_TIMEOUT)
+          .build();
+  private final int port;
+  private final int maxResultBytes;
+  private final Consumer<List<Frame>> answers;
+  private final Deque<Frame> waiting = new ArrayDeque<>();
+  private @Nullable CompletableFuture<HttpResponse<byte[]>> running;
+  private long begun;
+
+  /**
+   * @param port of the server, on this machine
+   * @param maxResultBytes a longer answer fails its job
+   * @param answers told of each RESULT and ERROR, in the order of the jobs
+   */
+  public HttpJobs(int port, int maxResultBytes, Consumer<List<Frame>> answers) {
+    this.port = port;
+    this.maxResultBytes = maxResultBytes;
+    this.answers = answers;
+  }
+
+  /** Takes jobs. */
+  public synchronized void send(List<Frame> jobs) {
+    waiting.addAll(jobs);
+    next();
+  }
+
+  /** Id of the job that was begun last; 0 when none was. */
+  public synchronized long begun() {
+    return begun;
+  }
+
+  /** Gives up waiting for the answer to this job, if it is the one that runs. */
+  public synchronized void interrupt(long id) {
+    if (running != null && begun == id) {
+      running.cancel(true);
+    }
+  }
+
+  private void next() {
+    Frame job = running == null ? waiting.pollFirst() : null;
+    if (job == null) {
+      return;
+    }
+    begun = job.id();
+    HttpRequest request =
+        HttpRequest.newBuilder(
+                URI.create("http://127.0.0.1:" + port + "/" + URLEncoder.encode(job.name(), UTF_8)))
+            .header("Content-Type", job.content().mediaType())
+            .POST(HttpRequest.BodyPublishers.ofByteArray(job.payload()))
+            .build();
+    CompletableFuture<HttpResponse<byte[]>> call =
+        client.sendAsync(request, HttpResponse.BodyHandlers.ofByteArray());
+    running = call;
+    CompletableFuture<Void> unused =
+        call.handle((response, error) -> answer(job, call, response, error)).thenAccept(this::done);
+  }
+
+  private void done(Frame answer) {
+    answers.accept(List.of(answer));
+    synchronized (this) {
+      running = null;
+      next();
+    }
+  }
+
+  private Frame answer(
+      Frame job,
+      CompletableFuture<HttpResponse<byte[]>> call,
+      @Nullable HttpResponse<byte[]> response,
+      @Nullable Throwable error) {
+    if (call.isCancelled()) {
+      return error(job, "cancelled", "cancelled");
+    }
+    if (response == null) {
+      return error(job, "raised", "the server did not answer: " + error);
+    }
+    byte[] body = response.body();
+    if (response.statusCode() / 100 != 2) {
+      String text = new String(body, UTF_8);
+      String start = text.substring(0, Math.min(MAX_MESSAGE, text.length())).strip();
+      return error(job, "raised", "status " + response.statusCode() + " " + start);
+    }
+    if (body.length > maxResultBytes) {
+      return error(
+          job,
+          "raised",
+          "the result of " + body.length + " bytes is over the limit of " + maxResultBytes);
+    }
+    String type = response.headers().firstValue("Content-Type").orElse("");
+    ContentType content =
+        type.startsWith(ContentType.JSON.mediaType()) ? ContentType.JSON : ContentType.BYTES;
+    return new Frame(Frame.Type.RESULT, content, job.id(), "", body);
+  }
+
+  private static Frame error(Frame job, String kind, String message) {
+    try {
+      byte[] body =
+          MAPPER.writeValueAsBytes(
+              Map.of("type", "HttpError", "message", message, "traceback", List.of()));
+      return new Frame(Frame.Type.ERROR, ContentType.JSON, job.id(), kind, body);
+    } catch (IOException e) {
+      throw new UncheckedIOException("writing to memory", e);
+    }
+  }
+}
