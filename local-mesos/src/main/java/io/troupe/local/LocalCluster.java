@@ -53,6 +53,9 @@ final class LocalCluster implements Control, AutoCloseable {
           + "akka.actor.serialization-bindings { \"io.troupe.protocol.WireMessage\" = none }";
 
   private static final int BLOCKING_THREADS = 64;
+  private static final int FIRST_OFFERED_PORT = 31000;
+  private static final int PORTS_EACH = 100;
+  private static final int PORT_RANGES = 10;
   private static final int PORT_TRIES = 200;
   private static final Duration PATIENCE = Duration.ofSeconds(60);
 
@@ -234,6 +237,12 @@ final class LocalCluster implements Control, AutoCloseable {
         blocking);
   }
 
+  /** The agents share one machine, so what one of them hands out the others must not. */
+  private static String portsOf(int agent) {
+    int first = FIRST_OFFERED_PORT + agent % PORT_RANGES * PORTS_EACH;
+    return "[" + first + "-" + (first + PORTS_EACH - 1) + "]";
+  }
+
   private synchronized Member newMember(double cpus, double memMiB) {
     if (closed) {
       throw new IllegalStateException("The cluster is shutting down");
@@ -247,7 +256,7 @@ final class LocalCluster implements Control, AutoCloseable {
             + ";disk:"
             + settings.diskMiB()
             + ";ports:"
-            + settings.ports();
+            + (settings.ports().isEmpty() ? portsOf(number) : settings.ports());
     Path workDir = settings.workDir().resolve("agent-" + number);
     for (int attempt = 0; attempt < PORT_TRIES; attempt++) {
       int port =

@@ -15,7 +15,7 @@ import java.util.Map;
  * @param cpus of each agent
  * @param memMiB of each agent
  * @param diskMiB of each agent
- * @param ports range of each agent's offered ports
+ * @param ports range of each agent's offered ports; empty gives each a range of its own
  * @param attributes of each agent
  * @param workDir for everything that is written
  * @param agentPingTimeout pause between two pings of an agent

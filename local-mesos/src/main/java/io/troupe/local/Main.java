@@ -74,8 +74,10 @@ public final class Main implements Callable<Integer> {
 
   @Option(
       names = "--ports",
-      defaultValue = "[31000-32000]",
-      description = "Ports that each agent offers" + DEFAULT)
+      defaultValue = "",
+      description =
+          "Ports that each agent offers, such as [31000-32000] (default: a hundred of its own, from"
+              + " 31000 on)")
   private String ports = "";
 
   @Option(

@@ -29,7 +29,7 @@ import picocli.CommandLine.Parameters;
       JobCommand.ListAll.class
     })
 final class JobCommand extends Group {
-  private static final Duration SLICE = Duration.ofSeconds(10);
+  private static final Duration SLICE = Duration.ofSeconds(5);
   private static final Duration NO_WORKERS = Duration.ofSeconds(30);
 
   /** What a new job is. */

@@ -106,7 +106,7 @@ final class LocalCluster {
     prepareDirectory();
     try (FileChannel file = lockFile()) {
       lock(file);
-      LocalState state = state();
+      LocalState state = answering(state());
       state = state.withPorts(wishes.ports(state.ports()));
       if (state.mesos().isEmpty()) {
         sweep(Duration.ZERO, state.scheduler());
@@ -171,6 +171,28 @@ final class LocalCluster {
     } catch (IOException e) {
       throw Failure.of("cannot use the folder " + directory + ": " + e.getMessage());
     }
+  }
+
+  /** Without the processes that were about to end; one that lives and is silent stays. */
+  private LocalState answering(LocalState state) {
+    LocalState.Ports ports = state.ports();
+    return state
+        .withMesos(state.mesos().filter(it -> answers(it, ports.mesosUrl() + "/health")))
+        .withScheduler(state.scheduler().filter(it -> answers(it, ports.apiUrl() + "/v1/info")));
+  }
+
+  private boolean answers(LocalProcess process, String address) {
+    SchedulerClient client = new SchedulerClient(address, environment.get("TROUPE_TOKEN"));
+    long end = System.nanoTime() + SWEEP.toNanos();
+    while (process.alive() && System.nanoTime() < end) {
+      try {
+        client.get("", SWEEP);
+        return true;
+      } catch (Failure notNow) {
+        MapRun.pause(POLL);
+      }
+    }
+    return process.alive();
   }
 
   private void prepareDirectory() {

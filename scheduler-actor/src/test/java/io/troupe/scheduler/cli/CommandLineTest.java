@@ -238,7 +238,7 @@ class CommandLineTest {
     Done done = troupe("job", "run", "p", "f", "{\"b\": 2}", "--priority", "5", "--id", "x y");
     assertThat(done).isEqualTo(new Done(0, "{\"a\":1}\n", ""));
     assertThat(scheduler.requests().get(0))
-        .isEqualTo("POST /v1/pools/p/jobs?function=f&wait=10s&id=x%20y&priority=5 {\"b\": 2}");
+        .isEqualTo("POST /v1/pools/p/jobs?function=f&wait=5s&id=x%20y&priority=5 {\"b\": 2}");
   }
 
   @Test
