@@ -331,30 +331,36 @@ final class Worker {
   private Behavior<Command> ended(ServerEvent.Ended end, ServerProcess server, JobPipe pipe) {
     Cause cause = doom == null ? Ends.cause(end) : Ends.because(doom.kind(), doom.message(), end);
     lastCause = cause;
-    settleBroken(server, pipe, cause);
     cancelTimers();
     boolean counts = doom == null || doom.counts();
     crashes = counts ? crashes + 1 : 0;
-    if (!Ends.curable(end)) {
-      return gaveUp(cause);
+    boolean budgetUsed = crashes >= settings.crashBudget();
+    if (Ends.curable(end) && !budgetUsed) {
+      return backOff(server, pipe, cause);
     }
-    if (crashes >= settings.crashBudget()) {
-      return gaveUp(
-          new Cause(
-              cause.kind(),
-              "gave up after " + crashes + " crashes in a row: " + cause.message(),
-              cause.exitCode(),
-              cause.signal(),
-              cause.lastOutput()));
-    }
-    return backingOff();
+    return giveUp(server, pipe, budgetUsed && crashes > 1 ? afterCrashes(cause) : cause);
   }
 
-  private Behavior<Command> backingOff() {
+  private Cause afterCrashes(Cause last) {
+    return new Cause(
+        last.kind(),
+        "gave up after " + crashes + " crashes in a row: " + last.message(),
+        last.exitCode(),
+        last.signal(),
+        last.lastOutput());
+  }
+
+  /** The change is told before the lost jobs, so that no new ones come in their place. */
+  private Behavior<Command> backOff(ServerProcess server, JobPipe pipe, Cause cause) {
     double random = ThreadLocalRandom.current().nextDouble();
     Duration pause = settings.backoff().after(Math.max(1, crashes), random);
     timers.startSingleTimer(Timer.RELAUNCH, pause);
     changed(WorkerState.BACKING_OFF, null);
+    settleBroken(server, pipe, cause);
+    return backingOff();
+  }
+
+  private Behavior<Command> backingOff() {
     return receive()
         .onMessageEquals(Timer.RELAUNCH, this::launch)
         .onMessage(Run.class, run -> refuse(run.jobs()))
@@ -364,9 +370,10 @@ final class Worker {
         .build();
   }
 
-  private Behavior<Command> gaveUp(Cause cause) {
+  private Behavior<Command> giveUp(ServerProcess server, JobPipe pipe, Cause cause) {
     lastCause = cause;
     changed(WorkerState.FAILED, null);
+    settleBroken(server, pipe, cause);
     supervisor.tell(new WorkerFact.Ended(id, false, cause));
     return over();
   }

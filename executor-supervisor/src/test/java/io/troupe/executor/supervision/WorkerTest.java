@@ -242,10 +242,10 @@ class WorkerTest {
     actors.pass(MOMENT);
     assertThat(server.told()).isEqualTo("kill");
     server.dieBy(9);
+    expectState(WorkerState.BACKING_OFF);
     List<Outcome> outcomes = expectSettled();
     assertThat(kinds(outcomes)).containsExactly("a LOST", "b NOT_STARTED");
     assertThat(outcomes.get(0).cause().kind()).isEqualTo(Cause.Kind.TIMEOUT);
-    expectState(WorkerState.BACKING_OFF);
     actors.pass(Duration.ofMillis(50));
     readyServer();
   }

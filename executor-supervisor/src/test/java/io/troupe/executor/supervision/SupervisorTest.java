@@ -1,0 +1,358 @@
+package io.troupe.executor.supervision;
+
+import static java.nio.charset.StandardCharsets.UTF_8;
+import static org.assertj.core.api.Assertions.assertThat;
+
+import akka.actor.testkit.typed.javadsl.FishingOutcomes;
+import akka.actor.testkit.typed.javadsl.TestProbe;
+import akka.actor.typed.ActorRef;
+import io.troupe.executor.supervision.FakeServers.FakeServer;
+import io.troupe.model.ContentType;
+import io.troupe.model.WorkerProtocol;
+import io.troupe.model.WorkerState;
+import io.troupe.protocol.Assignment;
+import io.troupe.protocol.AttemptRef;
+import io.troupe.protocol.ClusterInfo;
+import io.troupe.protocol.Outcome;
+import io.troupe.protocol.SchedulerToSupervisor;
+import io.troupe.protocol.SupervisorToQueue;
+import io.troupe.protocol.SupervisorToScheduler;
+import io.troupe.protocol.TaskData;
+import java.time.Duration;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.concurrent.BlockingQueue;
+import java.util.concurrent.LinkedBlockingQueue;
+import java.util.concurrent.TimeUnit;
+import java.util.function.Predicate;
+import java.util.stream.Stream;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.DisplayNameGeneration;
+import org.junit.jupiter.api.DisplayNameGenerator;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.extension.RegisterExtension;
+
+@DisplayNameGeneration(DisplayNameGenerator.ReplaceUnderscores.class)
+class SupervisorTest {
+  private static final Duration LEASE = Duration.ofSeconds(9);
+  private static final SupervisorSettings SETTINGS =
+      new SupervisorSettings(
+          Duration.ofSeconds(60),
+          Duration.ofMinutes(10),
+          Duration.ofSeconds(2),
+          Duration.ofMillis(100),
+          Duration.ofSeconds(1),
+          Duration.ofSeconds(30),
+          new WorkerSettings(
+              Duration.ofSeconds(5),
+              new Backoff(Duration.ofMillis(50), Duration.ofSeconds(1), Duration.ofSeconds(60)),
+              1,
+              Duration.ofSeconds(30),
+              Duration.ofSeconds(2)));
+
+  @RegisterExtension final ActorTest actors = new ActorTest();
+
+  private final FakeServers servers = new FakeServers();
+  private final BlockingQueue<String> reports = new LinkedBlockingQueue<>();
+  private final BlockingQueue<String> links = new LinkedBlockingQueue<>();
+  private TestProbe<SupervisorToScheduler> scheduler;
+  private TestProbe<SupervisorToQueue> queue;
+  private ActorRef<SchedulerToSupervisor> replyTo;
+  private ActorRef<Supervisor.Command> supervisor;
+
+  @BeforeEach
+  void start() {
+    scheduler = actors.kit().createTestProbe();
+    queue = actors.kit().createTestProbe();
+    replyTo = actors.kit().<SchedulerToSupervisor>createTestProbe().getRef();
+    TaskReports taskReports = (task, state, message) -> reports.add(task + " " + state);
+    ClusterLinks clusterLinks =
+        (info, generation, told) -> {
+          links.add("open " + info.epoch() + " as " + generation);
+          return () -> links.add("close " + generation);
+        };
+    supervisor =
+        actors
+            .kit()
+            .spawn(Supervisor.create(SETTINGS, servers, taskReports, clusterLinks, actors::nanos));
+    supervisor.tell(new Supervisor.Subscribed(new Executor("f", "e", "a", "host")));
+  }
+
+  private static String next(BlockingQueue<String> from) throws InterruptedException {
+    return from.poll(30, TimeUnit.SECONDS);
+  }
+
+  private void launch(String task, long epoch) {
+    supervisor.tell(
+        new Supervisor.Launch(
+            task,
+            new TaskData(
+                1,
+                new ClusterInfo("troupe", epoch, List.of("akka://troupe@127.0.0.1:1")),
+                "p",
+                new TaskData.Worker(
+                    "serve",
+                    WorkerProtocol.FRAMES,
+                    List.of(),
+                    Map.of(),
+                    List.of(),
+                    64,
+                    0.1,
+                    Duration.ofSeconds(60)))));
+  }
+
+  private FakeServer readyWorker(String task) throws InterruptedException {
+    launch(task, 1);
+    FakeServer server = servers.next().ready();
+    assertThat(next(reports)).isEqualTo(task + " STARTING");
+    assertThat(next(reports)).isEqualTo(task + " RUNNING");
+    return server;
+  }
+
+  /** The scheduler of the present cluster appears and takes the registration. */
+  private SupervisorToScheduler.Register registered(int generation) {
+    supervisor.tell(
+        new Supervisor.SchedulerSeen(generation, scheduler.getRef(), replyTo, "akka://me"));
+    List<SupervisorToScheduler> messages =
+        scheduler.fishForMessage(
+            Duration.ofSeconds(20),
+            message ->
+                message instanceof SupervisorToScheduler.Register
+                    ? FishingOutcomes.complete()
+                    : FishingOutcomes.continueAndIgnore());
+    SupervisorToScheduler.Register register =
+        (SupervisorToScheduler.Register) messages.get(messages.size() - 1);
+    fromScheduler(generation, new SchedulerToSupervisor.Registered(queue.getRef(), LEASE));
+    return register;
+  }
+
+  private void fromScheduler(int generation, SchedulerToSupervisor message) {
+    supervisor.tell(new Supervisor.FromScheduler(generation, message));
+  }
+
+  private void assign(long settledUpTo, String... jobs) {
+    fromScheduler(
+        1,
+        new SchedulerToSupervisor.Assign(
+            Stream.of(jobs)
+                .map(
+                    job ->
+                        new Assignment(
+                            job, 1, "f", ContentType.JSON, "1".getBytes(UTF_8), 60_000, false))
+                .toList(),
+            settledUpTo));
+  }
+
+  private <T extends SupervisorToQueue> T fromQueue(Class<T> type, Predicate<T> wanted) {
+    List<SupervisorToQueue> messages =
+        queue.fishForMessage(
+            Duration.ofSeconds(20),
+            message ->
+                type.isInstance(message) && wanted.test(type.cast(message))
+                    ? FishingOutcomes.complete()
+                    : FishingOutcomes.continueAndIgnore());
+    return type.cast(messages.get(messages.size() - 1));
+  }
+
+  private SupervisorToQueue.Settle settled(String job) {
+    return fromQueue(
+        SupervisorToQueue.Settle.class,
+        settle -> settle.outcomes().stream().anyMatch(outcome -> outcome.job().equals(job)));
+  }
+
+  @Test
+  void a_launched_task_is_reported_starting_and_running_when_its_process_is_ready()
+      throws Exception {
+    readyWorker("w1");
+    assertThat(next(links)).isEqualTo("open 1 as 1");
+    assertThat(registered(1).workers())
+        .singleElement()
+        .satisfies(status -> assertThat(status.state()).isEqualTo(WorkerState.READY));
+    assertThat(fromQueue(SupervisorToQueue.Pull.class, pull -> true).capacity()).isEqualTo(1);
+  }
+
+  @Test
+  void jobs_go_to_the_process_and_their_outcomes_to_the_queue_until_it_has_them() throws Exception {
+    FakeServer server = readyWorker("w1");
+    registered(1);
+    assign(0, "j1");
+    server.answer(1);
+    SupervisorToQueue.Settle settle = settled("j1");
+    assertThat(settle.sequence()).isEqualTo(1);
+    assertThat(settle.outcomes().get(0).kind()).isEqualTo(Outcome.Kind.SUCCEEDED);
+    actors.pass(LEASE.dividedBy(3));
+    assertThat(settled("j1").sequence()).isEqualTo(1);
+    fromQueue(SupervisorToQueue.Renew.class, renew -> true);
+    assign(1);
+    actors.pass(LEASE.dividedBy(3));
+    assertThat(queue.receiveMessage()).isInstanceOf(SupervisorToQueue.Renew.class);
+  }
+
+  @Test
+  void leases_are_renewed_with_what_is_held_and_what_runs() throws Exception {
+    readyWorker("w1");
+    registered(1);
+    assign(0, "j1", "j2");
+    actors.pass(LEASE.dividedBy(3));
+    SupervisorToQueue.Renew renew =
+        fromQueue(SupervisorToQueue.Renew.class, message -> message.held().size() == 2);
+    assertThat(renew.running()).containsExactly(new AttemptRef("j1", 1));
+  }
+
+  @Test
+  void a_registration_is_repeated_until_it_is_answered() throws Exception {
+    readyWorker("w1");
+    supervisor.tell(new Supervisor.SchedulerSeen(1, scheduler.getRef(), replyTo, "akka://me"));
+    scheduler.expectMessageClass(SupervisorToScheduler.Register.class);
+    actors.pass(SETTINGS.registerEvery());
+    scheduler.expectMessageClass(SupervisorToScheduler.Register.class);
+    fromScheduler(1, new SchedulerToSupervisor.Registered(queue.getRef(), LEASE));
+    fromQueue(SupervisorToQueue.Pull.class, pull -> true);
+  }
+
+  @Test
+  void another_scheduler_gets_a_new_node_and_hears_what_is_held_and_what_is_done()
+      throws Exception {
+    FakeServer first = readyWorker("w1");
+    FakeServer second = readyWorker("w2");
+    registered(1);
+    assign(0, "j1", "j2");
+    first.answer(1);
+    settled("j1");
+    next(links);
+    supervisor.tell(
+        new Supervisor.ClusterCalls(new ClusterInfo("troupe", 2, List.of("akka://t@h:2"))));
+    assertThat(next(links)).isEqualTo("close 1");
+    assertThat(next(links)).isEqualTo("open 2 as 2");
+    SupervisorToScheduler.Register register = registered(2);
+    assertThat(register.epoch()).isEqualTo(2);
+    assertThat(register.held())
+        .containsExactlyInAnyOrder(new AttemptRef("j1", 1), new AttemptRef("j2", 1));
+    settled("j1");
+    second.answer(1);
+    settled("j2");
+  }
+
+  @Test
+  void a_call_of_an_older_scheduler_is_ignored() throws Exception {
+    readyWorker("w1");
+    assertThat(next(links)).isEqualTo("open 1 as 1");
+    supervisor.tell(
+        new Supervisor.ClusterCalls(new ClusterInfo("troupe", 1, List.of("akka://t@h:2"))));
+    registered(1);
+    fromQueue(SupervisorToQueue.Pull.class, pull -> true);
+    assertThat(links).isEmpty();
+  }
+
+  @Test
+  void a_node_that_was_lost_is_replaced_and_what_the_old_one_still_says_is_ignored()
+      throws Exception {
+    readyWorker("w1");
+    assertThat(next(links)).isEqualTo("open 1 as 1");
+    registered(1);
+    supervisor.tell(new Supervisor.LinkEnded(1));
+    supervisor.tell(new Supervisor.SchedulerGone(1));
+    launch("w2", 1);
+    servers.next();
+    actors.pass(Duration.ofSeconds(1));
+    assertThat(next(links)).isEqualTo("open 1 as 2");
+    assign(0, "from the old node");
+    registered(2);
+    actors.pass(LEASE.dividedBy(3));
+    assertThat(fromQueue(SupervisorToQueue.Renew.class, renew -> true).held()).isEmpty();
+  }
+
+  @Test
+  void a_task_that_is_killed_is_reported_so_and_its_worker_is_gone() throws Exception {
+    FakeServer server = readyWorker("w1");
+    supervisor.tell(new Supervisor.Kill("w1", Optional.of(Duration.ofSeconds(1))));
+    assertThat(next(reports)).isEqualTo("w1 KILLING");
+    assertThat(server.told()).isEqualTo("terminate");
+    server.exit(0);
+    assertThat(next(reports)).isEqualTo("w1 KILLED");
+    assertThat(registered(1).workers()).isEmpty();
+  }
+
+  @Test
+  void jobs_that_no_worker_is_left_to_run_go_back() throws Exception {
+    FakeServer server = readyWorker("w1");
+    registered(1);
+    assign(0, "j1", "j2");
+    server.expectJob();
+    server.began(1);
+    server.exit(1);
+    assertThat(next(reports)).isEqualTo("w1 FAILED");
+    SupervisorToQueue.Settle back = settled("j2");
+    assertThat(settled("j1").outcomes().get(0).kind()).isEqualTo(Outcome.Kind.LOST);
+    assertThat(back.outcomes().get(0).kind()).isEqualTo(Outcome.Kind.NOT_STARTED);
+    assertThat(back.capacity()).isZero();
+  }
+
+  @Test
+  void a_cancelled_job_that_still_waits_is_dropped() throws Exception {
+    FakeServer server = readyWorker("w1");
+    registered(1);
+    assign(0, "j1", "j2");
+    server.expectJob();
+    fromScheduler(1, new SchedulerToSupervisor.Cancel(List.of(new AttemptRef("j2", 1))));
+    assertThat(settled("j2").outcomes().get(0).kind()).isEqualTo(Outcome.Kind.CANCELLED);
+    assertThat(server.toldNothing()).isTrue();
+  }
+
+  @Test
+  void it_ends_when_it_has_had_no_task_for_long() throws Exception {
+    FakeServer server = readyWorker("w1");
+    registered(1);
+    fromQueue(SupervisorToQueue.Pull.class, pull -> true);
+    actors.pass(SETTINGS.idleTimeout());
+    supervisor.tell(new Supervisor.Kill("w1", Optional.empty()));
+    assertThat(server.told()).isEqualTo("terminate");
+    server.exit(0);
+    next(reports);
+    assertThat(next(reports)).isEqualTo("w1 KILLED");
+    registered(1); // proves that it has seen the end, and armed the timer
+    actors.pass(SETTINGS.idleTimeout());
+    scheduler.expectTerminated(supervisor);
+  }
+
+  @Test
+  void it_ends_its_workers_and_itself_when_it_finds_no_scheduler_for_long() throws Exception {
+    FakeServer server = readyWorker("w1");
+    actors.pass(SETTINGS.orphanTimeout());
+    assertThat(next(reports)).isEqualTo("w1 KILLING");
+    server.exit(0);
+    scheduler.expectTerminated(supervisor);
+  }
+
+  @Test
+  void when_it_is_told_to_shut_down_workers_get_most_of_the_grace_and_then_it_ends_anyway()
+      throws Exception {
+    FakeServer server = readyWorker("w1");
+    registered(1);
+    supervisor.tell(new Supervisor.ShutDown("test", Duration.ofSeconds(10)));
+    assertThat(server.told()).isEqualTo("terminate");
+    launch("late", 1);
+    assertThat(next(reports)).isEqualTo("w1 KILLING");
+    assertThat(next(reports)).isEqualTo("late KILLED");
+    fromQueue(SupervisorToQueue.Pull.class, pull -> pull.capacity() == 0);
+    actors.pass(Duration.ofSeconds(8));
+    assertThat(server.told()).isEqualTo("kill");
+    actors.pass(Duration.ofSeconds(2));
+    scheduler.expectTerminated(supervisor);
+  }
+
+  @Test
+  void changes_are_reported_together_and_otherwise_every_two_seconds() throws Exception {
+    readyWorker("w1");
+    registered(1);
+    SupervisorToScheduler.Report first =
+        scheduler.expectMessageClass(SupervisorToScheduler.Report.class);
+    actors.pass(SETTINGS.sampleEvery());
+    actors.pass(SETTINGS.reportAfter());
+    SupervisorToScheduler.Report second =
+        scheduler.expectMessageClass(SupervisorToScheduler.Report.class);
+    assertThat(second.sequence()).isGreaterThan(first.sequence());
+    assertThat(second.workers().get(0).process().pid()).isEqualTo(100);
+  }
+}
