@@ -179,7 +179,6 @@ public final class Main implements Callable<Integer> {
       return 2;
     }
     CountDownLatch end = new CountDownLatch(1);
-    CountDownLatch ended = new CountDownLatch(1);
     LocalCluster cluster;
     try {
       cluster = LocalCluster.start(settings, end::countDown);
@@ -187,14 +186,7 @@ public final class Main implements Callable<Integer> {
       err.println(e.getMessage());
       return 1;
     }
-    Runtime.getRuntime()
-        .addShutdownHook(
-            new Thread(
-                () -> {
-                  cluster.close();
-                  ended.countDown();
-                },
-                "shutdown"));
+    Runtime.getRuntime().addShutdownHook(new Thread(cluster::close, "shutdown"));
     out.println("ready " + cluster.url());
     out.flush();
     end.await();

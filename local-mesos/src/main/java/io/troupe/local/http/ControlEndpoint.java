@@ -62,6 +62,9 @@ final class ControlEndpoint {
           try {
             JsonNode asked =
                 body.length == 0 ? CommonJson.NODES.objectNode() : MAPPER.readTree(body);
+            if (!asked.isObject()) {
+              throw new IllegalArgumentException("no object");
+            }
             cpus = positive(asked, "cpus");
             mem = positive(asked, "mem");
           } catch (IOException | IllegalArgumentException e) {
