@@ -32,6 +32,7 @@ import io.troupe.scheduler.pool.PoolSpecReader;
 import io.troupe.scheduler.pool.SchedulerActor;
 import io.troupe.scheduler.pool.Store;
 import io.troupe.scheduler.store.FileStore;
+import io.troupe.scheduler.watch.EventFeed;
 import io.troupe.scheduler.watch.Metrics;
 import io.troupe.scheduler.watch.TreeKeeper;
 import io.troupe.scheduler.watch.Watching;
@@ -110,7 +111,12 @@ public final class SchedulerNode {
     ActorRef<SupervisorFact> watcher = context.spawn(watcher(tree), "supervisor-facts");
     ActorRef<Supervisors.Command> supervisors =
         context.spawn(Supervisors.create(scheduler, queues, watcher), "supervisors");
-    List.of(scheduler, queues, tree, supervisors).forEach(context::watch);
+    ActorRef<EventFeed.Command> events =
+        context.spawn(EventFeed.create(scheduler, queues), "events");
+    tree.tell(new TreeKeeper.Show(queues, "JobQueues"));
+    tree.tell(new TreeKeeper.Show(supervisors, "Supervisors"));
+    tree.tell(new TreeKeeper.Show(events, "EventFeed"));
+    List.of(scheduler, queues, tree, supervisors, events).forEach(context::watch);
 
     context.pipeToSelf(
         JobApi.bind(
@@ -120,6 +126,7 @@ public final class SchedulerNode {
                 queues,
                 directory,
                 tree,
+                events,
                 parts.files(),
                 settings.jobs(),
                 PoolSpecReader::read),

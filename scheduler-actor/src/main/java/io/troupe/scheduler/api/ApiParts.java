@@ -7,6 +7,7 @@ import io.troupe.scheduler.jobs.JobSettings;
 import io.troupe.scheduler.jobs.QueueDirectory;
 import io.troupe.scheduler.pool.SchedulerActor;
 import io.troupe.scheduler.store.FileStore;
+import io.troupe.scheduler.watch.EventFeed;
 import io.troupe.scheduler.watch.TreeKeeper;
 import java.util.function.Function;
 
@@ -21,6 +22,7 @@ public record ApiParts(
     ActorRef<JobQueues.Command> queues,
     QueueDirectory directory,
     ActorRef<TreeKeeper.Command> tree,
+    ActorRef<EventFeed.Command> events,
     FileStore files,
     JobSettings jobs,
     Function<String, PoolSpec> poolReader) {}

@@ -56,7 +56,7 @@ public final class JobApi extends AllDirectives {
             new JobRoutes(system, parts, settings).routes(),
             new PoolRoutes(system, parts).routes(),
             new FileRoutes(system, parts.files()).routes(),
-            new NodeRoutes(system, parts).routes());
+            new NodeRoutes(system, parts, settings).routes());
     return withoutRequestTimeout(
         () -> pathPrefix(PathMatchers.segment("v1"), () -> below).seal(rejections(), exceptions()));
   }

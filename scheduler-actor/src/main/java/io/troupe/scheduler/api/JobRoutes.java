@@ -26,6 +26,7 @@ import io.troupe.scheduler.jobs.JobState;
 import io.troupe.scheduler.jobs.JobView;
 import io.troupe.scheduler.jobs.NewJob;
 import io.troupe.scheduler.jobs.QueueEntry;
+import io.troupe.scheduler.watch.TreeJson;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.Arrays;
@@ -219,12 +220,12 @@ final class JobRoutes extends Asking {
 
   private CompletionStage<HttpResponse> status(String id) {
     return find(id, replyTo -> new JobQueue.Find(id, Duration.ZERO, replyTo), Duration.ZERO)
-        .thenApply(answer -> json(200, Json.job(job(answer))));
+        .thenApply(answer -> json(200, TreeJson.job(job(answer))));
   }
 
   private CompletionStage<HttpResponse> cancel(String id) {
     return find(id, replyTo -> new JobQueue.Cancel(id, replyTo), Duration.ZERO)
-        .thenApply(answer -> json(200, Json.job(job(answer))));
+        .thenApply(answer -> json(200, TreeJson.job(job(answer))));
   }
 
   private CompletionStage<HttpResponse> retry(String id) {
@@ -285,7 +286,7 @@ final class JobRoutes extends Asking {
     }
     if (ended.job().state() != JobState.SUCCEEDED) {
       ApiError error = ResultLines.jobError(ended.job().state(), ended.job().cause());
-      error.details().set("job", Json.job(ended.job()));
+      error.details().set("job", TreeJson.job(ended.job()));
       return error.toResponse();
     }
     ContentType type =
@@ -357,7 +358,7 @@ final class JobRoutes extends Asking {
                       .thenComparing(JobView::id)
                       .reversed())
               .limit(limit)
-              .forEach(job -> array.add(Json.job(job)));
+              .forEach(job -> array.add(TreeJson.job(job)));
           return json(200, array);
         });
   }

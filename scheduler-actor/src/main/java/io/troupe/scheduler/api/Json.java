@@ -9,8 +9,6 @@ import com.fasterxml.jackson.databind.ObjectMapper;
 import com.fasterxml.jackson.databind.node.ArrayNode;
 import com.fasterxml.jackson.databind.node.JsonNodeFactory;
 import com.fasterxml.jackson.databind.node.ObjectNode;
-import io.troupe.model.Cause;
-import io.troupe.scheduler.jobs.JobView;
 import io.troupe.scheduler.jobs.QueueCounts;
 import io.troupe.scheduler.pool.SchedulerActor;
 import io.troupe.scheduler.watch.TreeJson;
@@ -103,26 +101,6 @@ public final class Json {
 
   private static int column(JsonParser parser) {
     return parser.currentTokenLocation().getColumnNr();
-  }
-
-  /** A job as design has it: what has not been is null. */
-  public static ObjectNode job(JobView job) {
-    ObjectNode node = object();
-    node.put("id", job.id());
-    node.put("pool", job.pool());
-    node.put("function", job.function());
-    node.put("state", job.state().name());
-    node.put("attempt", job.attempt());
-    node.put("attempts", job.attempts());
-    node.put("submittedAt", TreeJson.time(job.submittedAt()));
-    node.put("startedAt", TreeJson.time(job.startedAt()));
-    node.put("endedAt", TreeJson.time(job.endedAt()));
-    node.put("worker", job.worker().isEmpty() ? null : job.worker());
-    Cause cause = job.cause();
-    if (cause != null) {
-      node.set("cause", TreeJson.cause(cause));
-    }
-    return node;
   }
 
   /** A pool with the numbers of its queue. */

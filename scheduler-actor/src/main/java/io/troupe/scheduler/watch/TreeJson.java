@@ -9,6 +9,7 @@ import com.fasterxml.jackson.databind.node.ObjectNode;
 import io.troupe.model.Cause;
 import io.troupe.model.PoolSize;
 import io.troupe.protocol.WorkerStatus;
+import io.troupe.scheduler.jobs.JobView;
 import java.time.Instant;
 import org.jspecify.annotations.Nullable;
 
@@ -42,6 +43,26 @@ public final class TreeJson {
           .put("cpuPercent", Math.round(process.cpuPercent() * 10) / 10.0)
           .put("startedAt", time(process.startedAt()))
           .put("command", process.command());
+    }
+    return node;
+  }
+
+  /** A job; what has not been yet is null. */
+  public static ObjectNode job(JobView job) {
+    ObjectNode node = NODES.objectNode();
+    node.put("id", job.id());
+    node.put("pool", job.pool());
+    node.put("function", job.function());
+    node.put("state", job.state().name());
+    node.put("attempt", job.attempt());
+    node.put("attempts", job.attempts());
+    node.put("submittedAt", time(job.submittedAt()));
+    node.put("startedAt", time(job.startedAt()));
+    node.put("endedAt", time(job.endedAt()));
+    node.put("worker", job.worker().isEmpty() ? null : job.worker());
+    Cause cause = job.cause();
+    if (cause != null) {
+      node.set("cause", cause(cause));
     }
     return node;
   }

@@ -57,6 +57,9 @@ public final class TreeKeeper {
   /** Feeds the queue until it is closed; one that is full gets a snapshot when it is not. */
   public record Follow(BoundedSourceQueue<TreeEvent> follower) implements Command {}
 
+  /** This actor is part of the node too, and is shown. */
+  public record Show(ActorRef<?> actor, String kind) implements Command {}
+
   private record Heard(PoolFact fact) implements Command {}
 
   private record MemberChanged(Member member, String status) implements Command {}
@@ -132,6 +135,7 @@ public final class TreeKeeper {
   private final Map<String, PoolNumbers> pools = new HashMap<>();
   private final Set<BoundedSourceQueue<TreeEvent>> followers = new HashSet<>();
   private final Set<BoundedSourceQueue<TreeEvent>> behind = new HashSet<>();
+  private final List<Show> shown = new ArrayList<>();
   private PoolFact.FrameworkChanged framework =
       new PoolFact.FrameworkChanged(Optional.empty(), "", PoolFact.FrameworkState.DISCONNECTED);
 
@@ -161,6 +165,7 @@ public final class TreeKeeper {
         .onMessage(GetFramework.class, this::onGetFramework)
         .onMessage(ListWorkers.class, this::onListWorkers)
         .onMessage(Follow.class, this::onFollow)
+        .onMessage(Show.class, this::onShow)
         .onMessageEquals(Refresh.NOW, this::onRefresh)
         .onMessageEquals(Publish.NOW, this::onPublish)
         .build();
@@ -249,6 +254,11 @@ public final class TreeKeeper {
     return Behaviors.same();
   }
 
+  private Behavior<Command> onShow(Show show) {
+    shown.add(show);
+    return onRefresh();
+  }
+
   private Behavior<Command> onRefresh() {
     tree.scheduler(self, schedulerPart());
     return publishSoon();
@@ -298,6 +308,7 @@ public final class TreeKeeper {
     ArrayNode all = JsonNodeFactory.instance.arrayNode();
     ArrayNode actors = JsonNodeFactory.instance.arrayNode();
     actor(actors, scheduler, "SchedulerActor");
+    shown.forEach(each -> actor(actors, each.actor(), each.kind()));
     actor(actors, context.getSelf(), "TreeKeeper");
     for (QueueEntry entry : queues.all()) {
       actor(actors, entry.queue(), "JobQueue");

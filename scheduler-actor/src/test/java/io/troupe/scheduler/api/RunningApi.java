@@ -25,6 +25,7 @@ import io.troupe.scheduler.jobs.SupervisorFact;
 import io.troupe.scheduler.jobs.Supervisors;
 import io.troupe.scheduler.pool.SchedulerActor;
 import io.troupe.scheduler.store.FileStore;
+import io.troupe.scheduler.watch.EventFeed;
 import io.troupe.scheduler.watch.Metrics;
 import io.troupe.scheduler.watch.TreeKeeper;
 import io.troupe.scheduler.watch.Watching;
@@ -75,8 +76,10 @@ public final class RunningApi implements AutoCloseable {
     tree = spawn(TreeKeeper.create(scheduler, directory), "tree");
     ActorRef<SupervisorFact> facts = spawn(forward(tree), "facts");
     spawn(Supervisors.create(scheduler, queues, facts), "supervisors");
+    ActorRef<EventFeed.Command> events = spawn(EventFeed.create(scheduler, queues), "events");
     ApiParts parts =
-        new ApiParts(scheduler, queues, directory, tree, files(folder), jobs, RunningApi::readPool);
+        new ApiParts(
+            scheduler, queues, directory, tree, events, files(folder), jobs, RunningApi::readPool);
     port =
         JobApi.bind(system, parts, ApiSettings.from(system.settings().config()))
             .toCompletableFuture()
