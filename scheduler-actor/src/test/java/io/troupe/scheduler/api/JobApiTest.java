@@ -119,6 +119,13 @@ class JobApiTest {
   }
 
   @Test
+  void a_number_may_be_as_long_as_a_payload() throws Exception {
+    String number = "1".repeat(5_000);
+    HttpResponse<String> response = send("POST", "/v1/pools/echo/jobs?function=f&wait=20s", number);
+    assertThat(response.body()).isEqualTo(number);
+  }
+
+  @Test
   void a_job_without_wait_is_accepted_and_its_result_fetched_by_its_id() throws Exception {
     HttpResponse<String> accepted = send("POST", "/v1/pools/echo/jobs?function=f", "7");
     assertThat(accepted.statusCode()).isEqualTo(202);

@@ -102,7 +102,9 @@ class MapBackpressureTest {
 
   private static void send(MapClient client, AtomicLong sent) {
     byte[] line = new byte[LINE];
-    Arrays.fill(line, (byte) '1');
+    Arrays.fill(line, (byte) 'x');
+    line[0] = '"';
+    line[LINE - 2] = '"';
     line[LINE - 1] = '\n';
     try {
       for (int i = 0; i < JOBS; i++) {

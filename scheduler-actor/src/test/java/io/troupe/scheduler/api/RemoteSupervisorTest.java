@@ -75,7 +75,9 @@ class RemoteSupervisorTest {
   @Test
   void many_large_payloads_are_cut_into_messages_that_fit() throws Exception {
     byte[] line = new byte[600_000];
-    Arrays.fill(line, (byte) '1');
+    Arrays.fill(line, (byte) 'x');
+    line[0] = '"';
+    line[line.length - 2] = '"';
     line[line.length - 1] = '\n';
     try (MapClient client = new MapClient(api.port(), "echo")) {
       Thread sender =
@@ -94,5 +96,7 @@ class RemoteSupervisorTest {
       assertThat(client.readLines(40)).isEqualTo(40);
       sender.join();
     }
+    assertThat(api.directory().ofPool("echo").orElseThrow().counts().succeeded())
+        .isGreaterThanOrEqualTo(40);
   }
 }
