@@ -78,6 +78,7 @@ public record Matching(List<Placement> placements, List<Refusal> refusals) {
       Comparator<Offer> fewest = Comparator.comparingInt(offer -> count(need, offer.agentId()));
       Optional<Offer> best =
           offers.stream()
+              .filter(offer -> !need.notOn().contains(offer.agentId()))
               .filter(offer -> left(offer).covers(needed(need, offer)))
               .min(
                   fewest
@@ -104,8 +105,7 @@ public record Matching(List<Placement> placements, List<Refusal> refusals) {
     }
 
     private boolean hasExecutor(Need need, Offer offer) {
-      return need.executorOn().contains(offer.agentId())
-          || offer.executorIds().contains(need.executorId())
+      return offer.executorIds().contains(need.executorId())
           || executorOn.getOrDefault(need.pool(), Set.of()).contains(offer.agentId());
     }
 
@@ -131,6 +131,9 @@ public record Matching(List<Placement> placements, List<Refusal> refusals) {
       for (Need need : needs) {
         if (placed.getOrDefault(need.pool(), 0) < need.missing()) {
           for (Offer offer : offers) {
+            if (need.notOn().contains(offer.agentId())) {
+              continue;
+            }
             refusals.add(
                 new Refusal(
                     need.pool(),

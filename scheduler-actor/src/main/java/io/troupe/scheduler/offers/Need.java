@@ -11,7 +11,7 @@ import java.util.Set;
  * @param executor what the executor itself takes, once on each agent
  * @param missing how many workers to place at most; {@link #ALL_THAT_FIT} for no limit
  * @param onAgents how many workers of the pool each agent has, by agent id; absent is none
- * @param executorOn agents on which the executor runs or has been launched already
+ * @param notOn agents on which nothing of the pool may be placed now
  */
 public record Need(
     String pool,
@@ -20,14 +20,14 @@ public record Need(
     Amount executor,
     int missing,
     Map<String, Integer> onAgents,
-    Set<String> executorOn) {
+    Set<String> notOn) {
 
   /** No limit but what is offered. */
   public static final int ALL_THAT_FIT = Integer.MAX_VALUE;
 
   public Need {
     onAgents = Map.copyOf(onAgents);
-    executorOn = Set.copyOf(executorOn);
+    notOn = Set.copyOf(notOn);
   }
 
   /** Whether the pool takes whatever fits; such pools come after those that want a number. */

@@ -54,12 +54,14 @@ final class Framework {
   private FrameworkState state = FrameworkState.DISCONNECTED;
   private boolean suppressed;
   private boolean reviveWanted;
+  private boolean storeBehind;
   private long subscribedAt;
   private long lastRevive;
   private long lastLaunch;
   private long lastClusterInfo;
 
   private final Map<String, Pool> pools = new TreeMap<>();
+  private final Map<String, PoolSpec> beingSaved = new HashMap<>();
   private final Map<String, WorkerRecord> workers = new LinkedHashMap<>();
   private final Map<String, ExecutorRecord> executors = new TreeMap<>();
   private final Map<String, Agent> agents = new TreeMap<>();
@@ -205,24 +207,31 @@ final class Framework {
       return List.of();
     }
     List<Effect> effects = new ArrayList<>();
-    offers.forEach(offer -> effects.addAll(seen(offer)));
-    List<Need> needs = needs(now);
+    offers.forEach(offer -> effects.addAll(seen(now, offer)));
+    List<Need> needs = needs(now, offers);
     Matching matching = Matching.of(needs, offers);
     remember(needs, matching.refusals());
     Map<String, List<Placement>> byOffer =
         matching.placements().stream()
             .collect(Collectors.groupingBy(placement -> placement.offer().id()));
+    Set<String> inDoubt =
+        needs.stream().flatMap(need -> need.notOn().stream()).collect(Collectors.toSet());
     List<String> unused = new ArrayList<>();
+    List<String> later = new ArrayList<>();
     for (Offer offer : offers) {
       List<Placement> placements = byOffer.get(offer.id());
       if (placements == null) {
-        unused.add(offer.id());
+        (inDoubt.contains(offer.agentId()) ? later : unused).add(offer.id());
       } else {
         effects.add(launch(now, offer, placements));
       }
     }
     if (!unused.isEmpty()) {
       effects.add(new Effect.Call(new MasterCall.Decline(unused, policy.declineFor())));
+    }
+    if (!later.isEmpty()) {
+      effects.add(
+          new Effect.Call(new MasterCall.Decline(later, policy.reconcileBackoff().first())));
     }
     effects.addAll(adjust(now));
     return effects;
@@ -234,17 +243,22 @@ final class Framework {
     return List.of();
   }
 
-  private List<Need> needs(long now) {
+  private List<Need> needs(long now, List<Offer> offers) {
     return pools.values().stream()
-        .map(pool -> pool.need(now, workersOf(pool), agentsWith(pool.plan().id())))
+        .map(pool -> pool.need(now, workersOf(pool), inDoubt(pool.plan().id(), offers)))
         .filter(need -> need.missing() > 0)
         .toList();
   }
 
-  private Set<String> agentsWith(String executorId) {
-    return executors.values().stream()
-        .filter(executor -> executor.executorId().equals(executorId))
-        .map(ExecutorRecord::agentId)
+  /**
+   * Agents that offer as if an executor were not there of which we know workers: it has just ended,
+   * and its resources would have to be charged again, or it has just started. Soon we know.
+   */
+  private Set<String> inDoubt(String executorId, List<Offer> offers) {
+    return offers.stream()
+        .filter(offer -> !offer.executorIds().contains(executorId))
+        .map(Offer::agentId)
+        .filter(agentId -> executors.containsKey(executorId + "@" + agentId))
         .collect(Collectors.toSet());
   }
 
@@ -264,8 +278,17 @@ final class Framework {
   }
 
   /** An offer tells which agents there are, and which of our executors they still have. */
-  private List<Effect> seen(Offer offer) {
+  private List<Effect> seen(long now, Offer offer) {
     List<Effect> effects = new ArrayList<>();
+    for (WorkerRecord worker : workers.values()) {
+      String supervisor = worker.executorId() + "@" + worker.agentId();
+      boolean executorGone =
+          executors.containsKey(supervisor) && !offer.executorIds().contains(worker.executorId());
+      boolean back = worker.phase() == Phase.UNREACHABLE;
+      if (worker.agentId().equals(offer.agentId()) && (executorGone || back)) {
+        reconciliation.doubt(now, worker.taskId(), worker.agentId());
+      }
+    }
     Agent known = agents.put(offer.agentId(), new Agent(offer.hostname(), false));
     if (known == null || known.lost()) {
       effects.add(new Effect.Tell(new PoolFact.AgentFound(offer.agentId(), offer.hostname())));
@@ -283,7 +306,8 @@ final class Framework {
   private Effect forget(ExecutorRecord executor) {
     executors.remove(executor.supervisor());
     launchedExecutors.remove(executor.supervisor());
-    return save(new Store.ExecutorRemoved(executor.agentId(), executor.executorId()));
+    return save(
+        List.of(new Store.ExecutorRemoved(executor.agentId(), executor.executorId())), List.of());
   }
 
   private Effect launch(long now, Offer offer, List<Placement> placements) {
@@ -430,21 +454,46 @@ final class Framework {
           reconciliation.doubt(now, update.taskId(), known(worker).agentId());
         }
       }
-      case KILL_AGAIN -> effects.addAll(kill(now, known(worker)));
-      case KILL_STRANGER ->
+      case KILL_AGAIN -> {
+        if (mayKillAgain(now, update.taskId())) {
+          effects.addAll(kill(now, known(worker)));
+        }
+      }
+      case KILL_STRANGER -> {
+        if (mayKillAgain(now, update.taskId())) {
+          lastKill.put(update.taskId(), now);
           effects.add(
               new Effect.Call(
                   new MasterCall.Kill(update.taskId(), update.agentId(), Optional.empty())));
+        }
+      }
     }
-    List<Effect> after = new ArrayList<>();
-    update.receipt().ifPresent(r -> after.add(new Effect.Call(new MasterCall.Acknowledge(r))));
-    after.addAll(facts);
-    if (changes.isEmpty()) {
-      effects.addAll(after);
-    } else {
-      effects.add(new Effect.Save(changes, () -> after, () -> facts));
+    if (!changes.isEmpty() || update.receipt().isPresent()) {
+      // Even with nothing to write: what an earlier copy of the update changed may still be on its
+      // way to the store, and the acknowledgement must not overtake it.
+      effects.add(
+          new Effect.Save(
+              changes,
+              () -> {
+                List<Effect> after = acknowledge(update);
+                after.addAll(facts);
+                return after;
+              },
+              () -> {
+                storeBehind = true;
+                return facts;
+              }));
     }
     effects.addAll(adjust(now));
+    return effects;
+  }
+
+  /** Not while the store lacks something: the update comes again. */
+  private List<Effect> acknowledge(TaskUpdate update) {
+    List<Effect> effects = new ArrayList<>();
+    if (!storeBehind) {
+      update.receipt().ifPresent(r -> effects.add(new Effect.Call(new MasterCall.Acknowledge(r))));
+    }
     return effects;
   }
 
@@ -551,11 +600,7 @@ final class Framework {
       }
     }
     pools.values().forEach(pool -> pool.refused(withoutAgent(pool.refusals(), agentId)));
-    if (changes.isEmpty()) {
-      effects.addAll(facts);
-    } else {
-      effects.add(new Effect.Save(changes, () -> facts, () -> facts));
-    }
+    effects.add(save(changes, facts));
     effects.addAll(adjust(now));
     return effects;
   }
@@ -590,30 +635,39 @@ final class Framework {
 
   /** Gives a pool another size. */
   List<Effect> scale(long now, String name, PoolSize size, Consumer<Answer> replyTo) {
-    Pool pool = pools.get(name);
-    if (pool == null) {
+    PoolSpec latest = latest(name);
+    if (latest == null) {
       replyTo.accept(notFound(name));
       return List.of();
     }
-    return change(now, new SavedPool(pool.spec().withSize(size), false), replyTo);
+    return change(now, new SavedPool(latest.withSize(size), false), replyTo);
   }
 
   /** Lets a pool's workers finish and leave. */
   List<Effect> drain(long now, String name, Consumer<Answer> replyTo) {
-    Pool pool = pools.get(name);
-    if (pool == null) {
+    PoolSpec latest = latest(name);
+    if (latest == null) {
       replyTo.accept(notFound(name));
       return List.of();
     }
-    return change(now, new SavedPool(pool.spec(), true), replyTo);
+    return change(now, new SavedPool(latest, true), replyTo);
+  }
+
+  /** The spec as asked for last, even if it is still on its way to the store. */
+  private @Nullable PoolSpec latest(String name) {
+    PoolSpec asked = beingSaved.get(name);
+    Pool pool = pools.get(name);
+    return asked != null || pool == null ? asked : pool.spec();
   }
 
   private List<Effect> change(long now, SavedPool saved, Consumer<Answer> replyTo) {
+    beingSaved.put(saved.spec().name(), saved.spec());
     return List.of(
         new Effect.Save(
             List.of(new Store.PoolSaved(saved)),
             () -> {
               String name = saved.spec().name();
+              beingSaved.remove(name, saved.spec());
               Pool pool = pools.get(name);
               if (pool == null) {
                 pools.put(name, poolOf(saved));
@@ -639,7 +693,10 @@ final class Framework {
               replyTo.accept(new Done());
               return effects;
             },
-            () -> storeFailed(replyTo)));
+            () -> {
+              beingSaved.remove(saved.spec().name(), saved.spec());
+              return storeFailed(replyTo);
+            }));
   }
 
   private static List<Effect> storeFailed(Consumer<Answer> replyTo) {
@@ -736,6 +793,7 @@ final class Framework {
       return List.of();
     }
     List<Effect> effects = new ArrayList<>(adjust(now));
+    effects.addAll(catchUp());
     for (WorkerRecord worker : List.copyOf(workers.values())) {
       effects.addAll(remind(now, worker));
     }
@@ -761,8 +819,7 @@ final class Framework {
         yield List.of();
       }
       case STOPPING -> {
-        long last = lastKill.getOrDefault(worker.taskId(), 0L);
-        yield now - last >= policy.killInterval().toMillis() ? kill(now, worker) : List.of();
+        yield mayKillAgain(now, worker.taskId()) ? kill(now, worker) : List.of();
       }
       case UNREACHABLE -> {
         if (age < policy.unreachableFor().toMillis()) {
@@ -770,7 +827,7 @@ final class Framework {
         }
         workers.remove(worker.taskId());
         reconciliation.answered(worker.taskId());
-        yield List.of(save(new Store.WorkerRemoved(worker.taskId())));
+        yield List.of(save(List.of(new Store.WorkerRemoved(worker.taskId())), List.of()));
       }
     };
   }
@@ -826,7 +883,7 @@ final class Framework {
     List<Change> changes = new ArrayList<>();
     WorkerRecord stopping = put(worker.in(Phase.STOPPING, now), changes);
     List<Effect> kill = kill(now, stopping);
-    return List.of(new Effect.Save(changes, () -> kill, () -> kill));
+    return List.of(save(changes, kill));
   }
 
   private List<Effect> kill(long now, WorkerRecord worker) {
@@ -838,6 +895,11 @@ final class Framework {
                 worker.taskId(),
                 worker.agentId(),
                 Optional.ofNullable(pool).map(p -> p.spec().job().timeout()))));
+  }
+
+  /** A kill may be answered with the very state that asks for it: no faster than the interval. */
+  private boolean mayKillAgain(long now, String taskId) {
+    return now - lastKill.getOrDefault(taskId, 0L) >= policy.killInterval().toMillis();
   }
 
   private boolean wantsOffers(long now) {
@@ -871,8 +933,32 @@ final class Framework {
     return List.of();
   }
 
-  private static Effect save(Change change) {
-    return new Effect.Save(List.of(change), List::of, List::of);
+  /** Writes what has happened anyway, and goes on even if it could not be written. */
+  private Effect save(List<Change> changes, List<Effect> then) {
+    return new Effect.Save(
+        changes,
+        () -> then,
+        () -> {
+          storeBehind = true;
+          return then;
+        });
+  }
+
+  /** What happened while the store did not work, written in one. */
+  private List<Effect> catchUp() {
+    if (!storeBehind) {
+      return List.of();
+    }
+    return List.of(
+        new Effect.Save(
+            List.of(
+                new Store.AllReplaced(
+                    List.copyOf(workers.values()), List.copyOf(executors.values()))),
+            () -> {
+              storeBehind = false;
+              return List.of();
+            },
+            List::of));
   }
 
   private List<WorkerRecord> workersOf(Pool pool) {

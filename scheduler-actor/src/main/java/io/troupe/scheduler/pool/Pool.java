@@ -163,7 +163,7 @@ final class Pool {
   }
 
   /** What it wants of the next offers. */
-  Need need(long now, Collection<WorkerRecord> workers, Set<String> executorOn) {
+  Need need(long now, Collection<WorkerRecord> workers, Set<String> notOn) {
     Map<String, Integer> onAgents = new HashMap<>();
     workers.stream()
         .filter(WorkerRecord::counts)
@@ -175,7 +175,7 @@ final class Pool {
         plan.amount(),
         missing(now, workers),
         onAgents,
-        executorOn);
+        notOn);
   }
 
   int missing(long now, Collection<WorkerRecord> workers) {
@@ -188,8 +188,13 @@ final class Pool {
     }
     int current = (int) workers.stream().filter(w -> w.counts() && isCurrent(w)).count();
     // While a changed pool is rolled over, new workers start before old ones end, a few at a time.
-    int atMost = target + (current == counting(workers) ? 0 : Math.max(1, target / 4));
+    int atMost = target + (current == counting(workers) ? 0 : surge());
     return Math.max(0, Math.min(target - current, atMost - counting(workers)));
+  }
+
+  /** How many workers more than wanted there may be while a changed pool is rolled over. */
+  int surge() {
+    return Math.max(1, target() / 4);
   }
 
   Map<String, Integer> causes() {

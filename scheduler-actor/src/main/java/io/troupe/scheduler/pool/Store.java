@@ -87,6 +87,14 @@ public interface Store extends AutoCloseable {
   /** The executor is gone. */
   record ExecutorRemoved(String agentId, String executorId) implements Change {}
 
+  /** These workers and executors there are, and no others. */
+  record AllReplaced(List<WorkerRecord> workers, List<ExecutorRecord> executors) implements Change {
+    public AllReplaced {
+      workers = List.copyOf(workers);
+      executors = List.copyOf(executors);
+    }
+  }
+
   /** The store cannot be used; the message is one line that says which and what to do. */
   final class StoreException extends RuntimeException {
     public StoreException(String message, Throwable cause) {

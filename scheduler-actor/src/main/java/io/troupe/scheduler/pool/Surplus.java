@@ -35,7 +35,9 @@ final class Surplus {
     if (target != Need.ALL_THAT_FIT) {
       ending.addAll(pick(current, current.size() - target));
       int newRunning = Pool.running(current);
-      ending.addAll(pick(old, old.size() - Math.max(0, target - newRunning)));
+      int oldToKeep = Math.max(0, target - newRunning);
+      int room = target + pool.surge() - Math.min(target, current.size());
+      ending.addAll(pick(old, old.size() - Math.min(oldToKeep, room)));
     }
     boolean roomNeeded = current.size() < target && pool.waitsFor(now) == 0;
     if (ending.isEmpty() && !old.isEmpty() && roomNeeded) {

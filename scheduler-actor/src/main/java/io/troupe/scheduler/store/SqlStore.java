@@ -182,6 +182,9 @@ public final class SqlStore implements Store {
 
   @Override
   public void write(List<Change> changes) {
+    if (changes.isEmpty()) {
+      return;
+    }
     try (Connection connection = connections.getConnection()) {
       try {
         for (Change change : changes) {
@@ -227,6 +230,15 @@ public final class SqlStore implements Store {
           "delete from executors where agent_id = ? and executor_id = ?",
           removed.agentId(),
           removed.executorId());
+    } else if (change instanceof AllReplaced all) {
+      run(connection, "delete from workers");
+      run(connection, "delete from executors");
+      for (WorkerRecord worker : all.workers()) {
+        write(connection, worker);
+      }
+      for (ExecutorRecord executor : all.executors()) {
+        write(connection, executor);
+      }
     }
   }
 
