@@ -1,0 +1,128 @@
+package io.troupe.distribution;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import java.io.IOException;
+import java.net.InetAddress;
+import java.net.ServerSocket;
+import java.net.http.HttpResponse;
+import java.util.List;
+import java.util.Optional;
+import org.junit.jupiter.api.DisplayNameGeneration;
+import org.junit.jupiter.api.DisplayNameGenerator;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.Timeout;
+
+/** What a user gets wrong: one clear line each, and nothing hangs. */
+@DisplayNameGeneration(DisplayNameGenerator.ReplaceUnderscores.class)
+@Timeout(420)
+class BadInputIT {
+
+  @Test
+  void every_mistake_is_one_line_that_says_what_to_do() throws Exception {
+    try (Installation troupe = new Installation("bad-input")) {
+      troupe.up("--agents", "1", "--cpus", "1.1", "--mem", "1024").well();
+
+      // a pool file with a misspelt key
+      troupe
+          .troupe("pool", "apply", pool(troupe, "typo", "commnd = \"x\"").toString())
+          .oneLine(1, "typo.conf", "unknown key 'commnd'", "did you mean 'command'");
+
+      // an unknown pool
+      troupe.troupe("job", "run", "nope", "f").oneLine(1, "There is no pool 'nope'");
+      assertThat(troupe.post("/v1/pools/nope/jobs?function=f", "1").statusCode()).isEqualTo(404);
+
+      // invalid JSON
+      troupe.troupe("job", "run", "nope", "f", "{").oneLine(2, "not JSON");
+      troupe
+          .troupe(
+              "pool",
+              "apply",
+              pool(troupe, "broken", "command = \"python3 -m troupe.worker gone\"").toString())
+          .well();
+      HttpResponse<String> invalid = troupe.post("/v1/pools/broken/jobs?function=f", "{");
+      assertThat(invalid.statusCode()).isEqualTo(400);
+      assertThat(invalid.body()).contains("INVALID_JSON");
+
+      // a Python module that does not import
+      troupe
+          .troupe("job", "run", "broken", "f")
+          .oneLine(
+              1, "pool broken has no running worker", "No module named 'gone'", "explain broken");
+      troupe.troupe("pool", "delete", "broken").well();
+
+      // a command that does not exist
+      troupe
+          .troupe("pool", "apply", pool(troupe, "lost", "command = \"no-such-program\"").toString())
+          .well();
+      troupe
+          .troupe("job", "run", "lost", "f")
+          .oneLine(1, "pool lost has no running worker", "no-such-program");
+      troupe.troupe("pool", "delete", "lost").well();
+
+      // a function that does not exist, and one that raises
+      troupe.write("some.py", "def fail(x):\n    raise ValueError('no ' + x)\n");
+      troupe
+          .troupe(
+              "pool",
+              "apply",
+              pool(
+                      troupe,
+                      "some",
+                      "command = \"python3 -m troupe.worker some\", files = [ some.py ]")
+                  .toString())
+          .well();
+      troupe.troupe("job", "run", "some", "missing").oneLine(1, "missing");
+      troupe.troupe("job", "run", "some", "fail", "\"way\"").oneLine(1, "ValueError", "no way");
+    }
+  }
+
+  @Test
+  void a_port_in_use_is_named_and_nothing_is_left() throws IOException {
+    try (Installation troupe = new Installation("port-in-use");
+        ServerSocket taken =
+            new ServerSocket(troupe.apiPort(), 1, InetAddress.getLoopbackAddress())) {
+      troupe.up().oneLine(1, "port " + taken.getLocalPort(), "in use", "--api-port");
+      assertThat(troupe.processes()).isEmpty();
+      troupe.local("add-agent").oneLine(1, "no local Mesos", "bin/troupe local up");
+    }
+  }
+
+  @Test
+  void a_scheduler_without_its_master_says_so_and_goes_on_trying() throws IOException {
+    try (Installation troupe = new Installation("no-master")) {
+      String conf =
+          "troupe.api.port = %d%nakka.management.http.port = 0%nakka.remote.artery.canonical.port = 0%n"
+              .formatted(troupe.apiPort());
+      Process scheduler =
+          troupe.start(
+              "bin/troupe",
+              List.of(
+                  "scheduler",
+                  "--master",
+                  "http://127.0.0.1:1",
+                  "--conf",
+                  troupe.write("scheduler.conf", conf).toString(),
+                  "--dir",
+                  troupe.directory().resolve("scheduler").toString()));
+      troupe.await(
+          "the scheduler",
+          () ->
+              troupe.troupe("pool", "list").exitCode() == 0 ? Optional.of(true) : Optional.empty());
+      Installation.Done doctor = troupe.troupe("doctor");
+      assertThat(doctor.exitCode()).isEqualTo(1);
+      assertThat(doctor.out()).contains("BAD mesos").contains("is the master up?");
+      troupe.troupe("teardown").oneLine(1, "master");
+      assertThat(scheduler.isAlive()).isTrue();
+      scheduler.destroy();
+      assertThat(troupe.finish(scheduler).err()).doesNotContain("\tat ");
+    }
+  }
+
+  private static java.nio.file.Path pool(Installation troupe, String name, String rest)
+      throws IOException {
+    return troupe.write(
+        name + ".conf",
+        "name = " + name + "\nresources { cpus = 0.2, mem = 64 MiB }\nsize = 1\n" + rest + "\n");
+  }
+}
