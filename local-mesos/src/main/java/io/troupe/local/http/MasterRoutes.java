@@ -14,6 +14,8 @@ import io.troupe.local.console.Console;
 import io.troupe.local.master.Master;
 import io.troupe.local.master.MasterActor;
 import io.troupe.local.master.MasterSettings;
+import io.troupe.mesos.WireFormat;
+import io.troupe.mesos.WireFormat.UnreadableBodyException;
 import java.net.URLDecoder;
 import java.nio.charset.StandardCharsets;
 import java.time.Duration;
@@ -22,6 +24,7 @@ import java.util.Optional;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionStage;
 import java.util.concurrent.TimeUnit;
+import org.apache.mesos.v1.master.Protos;
 
 /** Everything that the master's port answers. */
 public final class MasterRoutes implements Function<HttpRequest, CompletionStage<HttpResponse>> {
@@ -105,13 +108,35 @@ public final class MasterRoutes implements Function<HttpRequest, CompletionStage
     if (path.equals(List.of("api", "v1", "scheduler"))) {
       return scheduler.handle(request);
     }
-    if (path.equals(List.of("api", "v1"))) {
-      return done(
-          request.method().equals(HttpMethods.POST)
-              ? Replies.text(501, Texts.NO_OPERATOR_API)
-              : Replies.methodNotAllowed(request, "POST"));
+    if (path.size() > 1 && path.get(1).equals("v1")) {
+      return request.method().equals(HttpMethods.POST)
+          ? operator(request)
+          : done(Replies.methodNotAllowed(request, "POST"));
     }
     return done(Replies.notFound());
+  }
+
+  /** The operator API is not there; that is said once it is clear that the call is one. */
+  private CompletionStage<HttpResponse> operator(HttpRequest request) {
+    Optional<WireFormat> format = Negotiation.formatOf(request);
+    if (format.isEmpty()) {
+      return done(Replies.text(415, Texts.CONTENT_TYPE_UNKNOWN));
+    }
+    return Bodies.read(
+        request,
+        Materializer.matFromSystem(system),
+        body -> {
+          Protos.Call.Builder call = Protos.Call.newBuilder();
+          try {
+            format.get().read(body, call);
+          } catch (UnreadableBodyException e) {
+            return done(Replies.text(400, e.getMessage()));
+          }
+          return done(
+              call.hasType()
+                  ? Replies.text(501, Texts.NO_OPERATOR_API)
+                  : Replies.text(400, Texts.OPERATOR_CALL_WITHOUT_TYPE));
+        });
   }
 
   private HttpResponse redirect() {

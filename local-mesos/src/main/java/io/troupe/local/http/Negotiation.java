@@ -1,6 +1,7 @@
 package io.troupe.local.http;
 
 import akka.http.javadsl.model.ContentType;
+import akka.http.javadsl.model.ContentTypes;
 import akka.http.javadsl.model.HttpRequest;
 import akka.http.javadsl.model.MediaRange;
 import akka.http.javadsl.model.MediaType;
@@ -26,13 +27,12 @@ final class Negotiation {
 
   private Negotiation() {}
 
-  /** Whether the request says at all what its body is. */
+  /** Whether the request says at all what its body is; Akka calls it bytes if it does not. */
   static boolean saysContentType(HttpRequest request) {
-    return !request.entity().getContentType().mediaType().equals(NO_MEDIA_TYPE);
+    ContentType type = request.entity().getContentType();
+    return !type.equals(ContentTypes.NO_CONTENT_TYPE)
+        && !type.equals(ContentTypes.APPLICATION_OCTET_STREAM);
   }
-
-  private static final MediaType NO_MEDIA_TYPE =
-      akka.http.javadsl.model.ContentTypes.NO_CONTENT_TYPE.mediaType();
 
   /** The format of the body; empty when it is neither. */
   static Optional<WireFormat> formatOf(HttpRequest request) {

@@ -21,6 +21,8 @@ final class Texts {
       "Missing 'frameworkId' query parameter in the request body";
   static final String TEARDOWN_UNKNOWN = "No framework found with specified ID";
 
+  static final String OPERATOR_CALL_WITHOUT_TYPE =
+      "Failed to validate master::Call: Expecting 'type' to be present";
   static final String NO_OPERATOR_API =
       "The v1 operator API is not a part of this embedded Mesos; use the read-only endpoints such"
           + " as /state";
