@@ -16,6 +16,9 @@ import java.time.Duration;
 public record JobSettings(
     QueueState.Limits limits, Duration lease, int batchJobs, long batchBytes, long payloadBytes) {
 
+  /** What fits into the large messages of troupe-cluster.conf, with all that goes with it. */
+  private static final long LARGEST_PAYLOAD = 8 << 20;
+
   public JobSettings {
     positive("max-queued", limits.jobs());
     positive("max-queued-bytes", limits.bytes());
@@ -26,6 +29,12 @@ public record JobSettings(
     positive("batch", batchJobs);
     positive("batch-bytes", batchBytes);
     positive("max-payload", payloadBytes);
+    if (payloadBytes > LARGEST_PAYLOAD) {
+      throw new ConfigException.BadValue(
+          "troupe.jobs.max-payload",
+          "must be at most 8 MiB, because a payload travels in one message of the cluster: "
+              + payloadBytes);
+    }
   }
 
   /** Reads them from the whole configuration. */

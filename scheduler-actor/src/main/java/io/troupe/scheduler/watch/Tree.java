@@ -52,10 +52,11 @@ final class Tree {
 
   /** The member is no more. */
   void memberRemoved(String address) {
-    if (members.remove(address) != null) {
+    boolean known = members.remove(address) != null;
+    known |= supervisors.values().removeIf(each -> each.registration().address().equals(address));
+    if (known) {
       changed.add(address);
     }
-    supervisors.values().removeIf(each -> each.registration().address().equals(address));
   }
 
   /** This node, a scheduler, is as told. */
@@ -127,7 +128,9 @@ final class Tree {
     root.put("seq", seq);
     ArrayNode nodes = root.putArray("nodes");
     Set<String> addresses = new LinkedHashSet<>(members.keySet());
-    addresses.add(schedulerAddress);
+    if (scheduler != null) {
+      addresses.add(schedulerAddress);
+    }
     supervisors().forEach(each -> addresses.add(each.registration().address()));
     addresses.forEach(address -> node(address).ifPresent(nodes::add));
     return root;
