@@ -77,7 +77,10 @@ class RecordedMesosTest {
   static Stream<Arguments> unreadableBodies() {
     return Stream.of(
         Arguments.of(WireFormat.JSON, "{", "Failed to parse body into JSON: "),
-        Arguments.of(WireFormat.JSON, "[]", "Failed to parse body into JSON: "),
+        Arguments.of(
+            WireFormat.JSON,
+            "[]",
+            "Failed to convert JSON into Event protobuf: Expecting a JSON object"),
         Arguments.of(
             WireFormat.JSON, "{\"launch\":3}", "Failed to convert JSON into Event protobuf: "),
         Arguments.of(

@@ -46,7 +46,7 @@ public final class HttpJobs {
   /**
    * @param port of the server, on this machine
    * @param maxResultBytes a longer answer fails its job
-   * @param answers told of each RESULT and ERROR, in the order of the jobs
+   * @param answers told of each RESULT and ERROR, in the order of the jobs; must not block
    */
   public HttpJobs(int port, int maxResultBytes, Consumer<List<Frame>> answers) {
     this.port = port;
@@ -91,12 +91,10 @@ public final class HttpJobs {
         call.handle((response, error) -> answer(job, call, response, error)).thenAccept(this::done);
   }
 
-  private void done(Frame answer) {
-    answers.accept(List.of(answer));
-    synchronized (this) {
-      running = null;
-      next();
-    }
+  private synchronized void done(Frame answer) {
+    answers.accept(List.of(answer)); // before the next one begins, whose answer may be quick
+    running = null;
+    next();
   }
 
   private Frame answer(
