@@ -7,7 +7,6 @@ import akka.actor.CoordinatedShutdown;
 import akka.actor.typed.ActorRef;
 import akka.actor.typed.ActorSystem;
 import akka.actor.typed.Behavior;
-import akka.actor.typed.Props;
 import akka.actor.typed.Terminated;
 import akka.actor.typed.javadsl.ActorContext;
 import akka.actor.typed.javadsl.Behaviors;
@@ -24,8 +23,6 @@ import io.troupe.scheduler.jobs.QueueDirectory;
 import io.troupe.scheduler.jobs.SteadyTime;
 import io.troupe.scheduler.jobs.SupervisorFact;
 import io.troupe.scheduler.jobs.Supervisors;
-import io.troupe.scheduler.mesos.HttpMesos;
-import io.troupe.scheduler.mesos.MasterConnection;
 import io.troupe.scheduler.mesos.MesosMaster;
 import io.troupe.scheduler.pool.Master;
 import io.troupe.scheduler.pool.PoolSpecReader;
@@ -41,10 +38,7 @@ import java.util.List;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
-import java.util.concurrent.atomic.AtomicInteger;
 import java.util.function.Consumer;
-import org.apache.mesos.v1.scheduler.Mesos;
-import org.apache.mesos.v1.scheduler.Scheduler;
 
 /** The root of a scheduler node: makes its actors, ties them together, and opens its doors. */
 public final class SchedulerNode {
@@ -178,9 +172,7 @@ public final class SchedulerNode {
     ActorSystem<?> system = context.getSystem();
     SchedulerSettings settings = parts.settings();
     return events -> {
-      MesosMaster master =
-          new MesosMaster(
-              settings.mesos(), scheduler -> http(system, settings, scheduler), events::tell);
+      MesosMaster master = MesosMaster.overHttp(system, settings.mesos(), events::tell);
       CoordinatedShutdown.get(system)
           .addTask(
               CoordinatedShutdown.PhaseServiceUnbind(),
@@ -192,18 +184,6 @@ public final class SchedulerNode {
       master.start();
       return master;
     };
-  }
-
-  private static final AtomicInteger CONNECTIONS = new AtomicInteger();
-
-  private static Mesos http(
-      ActorSystem<?> system, SchedulerSettings settings, Scheduler scheduler) {
-    return new HttpMesos(
-        mesos ->
-            system.systemActorOf(
-                MasterConnection.create(mesos, scheduler, settings.mesos()),
-                "mesos-" + CONNECTIONS.incrementAndGet(),
-                Props.empty()));
   }
 
   private Behavior<Command> running() {

@@ -1,8 +1,11 @@
 package io.troupe.scheduler.mesos;
 
+import akka.actor.typed.ActorSystem;
+import akka.actor.typed.Props;
 import io.troupe.scheduler.pool.Master;
 import io.troupe.scheduler.pool.MasterCall;
 import io.troupe.scheduler.pool.MasterEvent;
+import java.util.concurrent.atomic.AtomicInteger;
 import java.util.function.Consumer;
 import java.util.function.Function;
 import org.apache.mesos.v1.scheduler.Mesos;
@@ -16,6 +19,8 @@ import org.jspecify.annotations.Nullable;
  * become events for the listener, and nothing else happens in them. Thread-safe.
  */
 public final class MesosMaster implements Master, Scheduler, AutoCloseable {
+  private static final AtomicInteger CONNECTIONS = new AtomicInteger();
+
   private final MesosSettings settings;
   private final Function<Scheduler, Mesos> library;
   private final Consumer<MasterEvent> listener;
@@ -33,6 +38,21 @@ public final class MesosMaster implements Master, Scheduler, AutoCloseable {
     this.settings = settings;
     this.library = library;
     this.listener = listener;
+  }
+
+  /** One that speaks the v1 API over HTTP, in actors of the system. */
+  public static MesosMaster overHttp(
+      ActorSystem<?> system, MesosSettings settings, Consumer<MasterEvent> listener) {
+    return new MesosMaster(
+        settings,
+        scheduler ->
+            new HttpMesos(
+                mesos ->
+                    system.systemActorOf(
+                        MasterConnection.create(mesos, scheduler, settings),
+                        "mesos-" + CONNECTIONS.incrementAndGet(),
+                        Props.empty())),
+        listener);
   }
 
   /** Begins to look for a master. */
