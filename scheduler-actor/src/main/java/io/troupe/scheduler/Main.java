@@ -101,12 +101,12 @@ public final class Main implements Callable<Integer> {
   @Override
   public Integer call() throws IOException {
     Config config = withFreePort(Configuration.load(conf, commandLine()));
-    SchedulerSettings settings = SchedulerSettings.from(config);
+    SchedulerSettings checked = SchedulerSettings.from(config);
     if (checkOnly) {
       out.println("the settings are fine");
       return 0;
     }
-    Optional<Listening> taken = taken(settings.ports());
+    Optional<Listening> taken = taken(checked.ports());
     if (taken.isPresent()) {
       err.println(
           "troupe scheduler: port "
@@ -118,7 +118,9 @@ public final class Main implements Callable<Integer> {
               + "=…");
       return 1;
     }
-    Store store = open(settings.dir());
+    Store store = open(checked.dir());
+    FileStore files = FileStore.open(checked.dir().resolve("files"));
+    SchedulerSettings settings = SchedulerSettings.from(withBundle(config, files));
     Store.Saved saved = newFramework ? forget(store) : store.load();
     CompletableFuture<Integer> ended = new CompletableFuture<>();
     ActorSystem<SchedulerNode.Command> system =
@@ -128,7 +130,7 @@ public final class Main implements Callable<Integer> {
                     settings,
                     store,
                     saved,
-                    FileStore.open(settings.dir().resolve("files")),
+                    files,
                     this::ready,
                     why -> {
                       err.println("troupe scheduler: " + why);
@@ -168,6 +170,21 @@ public final class Main implements Callable<Integer> {
       return config.withValue(
           "troupe.api.port", ConfigValueFactory.fromAnyRef(socket.getLocalPort()));
     }
+  }
+
+  /** Executors that do not find Troupe on their agents fetch it from this node's files. */
+  private static Config withBundle(Config config, FileStore files) throws IOException {
+    String bundle = config.getString("troupe.executor.bundle-file");
+    if (bundle.isEmpty() || !config.getString("troupe.executor.home").isEmpty()) {
+      return config;
+    }
+    Path file = Path.of(bundle);
+    if (!Files.isReadable(file)) {
+      throw new ConfigException.BadValue(
+          "troupe.executor.bundle-file", "the file " + file + " cannot be read");
+    }
+    return config.withValue(
+        "troupe.executor.bundle", ConfigValueFactory.fromAnyRef(files.add(file)));
   }
 
   private static Optional<Listening> taken(List<Listening> ports) {

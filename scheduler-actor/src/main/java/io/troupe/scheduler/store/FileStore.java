@@ -1,9 +1,15 @@
 package io.troupe.scheduler.store;
 
 import java.io.IOException;
+import java.io.InputStream;
+import java.io.OutputStream;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
+import java.security.DigestInputStream;
+import java.security.MessageDigest;
+import java.security.NoSuchAlgorithmException;
+import java.util.HexFormat;
 import java.util.regex.Pattern;
 
 /**
@@ -55,6 +61,33 @@ public final class FileStore {
   /** A new empty file in the folder, to write what comes in to. */
   public Path incoming() throws IOException {
     return Files.createTempFile(folder, "incoming-", "");
+  }
+
+  /**
+   * Copies a file in, unless it is there.
+   *
+   * @return its SHA-256
+   */
+  public String add(Path file) throws IOException {
+    MessageDigest digest = sha256();
+    try (InputStream in = new DigestInputStream(Files.newInputStream(file), digest)) {
+      in.transferTo(OutputStream.nullOutputStream());
+    }
+    String name = HexFormat.of().formatHex(digest.digest());
+    if (!has(name)) {
+      Path incoming = incoming();
+      Files.copy(file, incoming, StandardCopyOption.REPLACE_EXISTING);
+      keep(incoming, name);
+    }
+    return name;
+  }
+
+  private static MessageDigest sha256() {
+    try {
+      return MessageDigest.getInstance("SHA-256");
+    } catch (NoSuchAlgorithmException e) {
+      throw new IllegalStateException("every Java has SHA-256", e);
+    }
   }
 
   /** Gives a file that {@link #incoming} made, whole by now, its name. */
