@@ -16,6 +16,7 @@ import java.nio.file.Path;
 import java.time.Duration;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import org.apache.mesos.v1.Protos.TaskState;
 import org.apache.mesos.v1.Protos.TaskStatus;
 import org.junit.jupiter.api.AfterEach;
@@ -101,6 +102,26 @@ class SurvivalTest {
     assertThat(family).allMatch(pid -> lives(pid));
     executor.process.destroyForcibly();
     eventuallyGone(family);
+  }
+
+  @Test
+  void when_its_guard_is_killed_and_later_the_executor() throws Exception {
+    List<Long> family = family();
+    ProcessHandle first = guard().orElseThrow();
+    first.destroyForcibly();
+    eventually(
+        "there is another guard",
+        () -> guard().filter(other -> other.pid() != first.pid()).isPresent());
+    executor.process.destroyForcibly();
+    eventuallyGone(family);
+  }
+
+  private Optional<ProcessHandle> guard() {
+    return executor
+        .process
+        .descendants()
+        .filter(child -> child.info().commandLine().orElse("").contains("guard.py"))
+        .findFirst();
   }
 
   @Test

@@ -4,6 +4,8 @@ import java.io.IOException;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.Executor;
+import java.util.concurrent.TimeUnit;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -14,7 +16,10 @@ import org.slf4j.LoggerFactory;
  */
 public final class Guard implements AutoCloseable {
   private static final Logger log = LoggerFactory.getLogger(Guard.class);
-  private static final int MAX_STARTS = 100;
+  private static final int MAX_STARTS = 20;
+
+  /** Not at once: one that cannot run at all would take the whole processor. */
+  private static final Executor LATER = CompletableFuture.delayedExecutor(1, TimeUnit.SECONDS);
 
   private final List<String> command;
   private @Nullable Process process;
@@ -48,7 +53,11 @@ public final class Guard implements AutoCloseable {
   }
 
   private synchronized void launch() {
-    if (closed || starts == MAX_STARTS) {
+    if (closed) {
+      return;
+    }
+    if (starts == MAX_STARTS) {
+      log.warn("No guard any more, it ended {} times: is {} a Python 3?", starts, command.get(1));
       return;
     }
     starts++;
@@ -59,7 +68,7 @@ public final class Guard implements AutoCloseable {
               .redirectError(ProcessBuilder.Redirect.INHERIT)
               .start();
       process = started;
-      CompletableFuture<Void> unused = started.onExit().thenRun(this::launch);
+      CompletableFuture<Void> unused = started.onExit().thenRunAsync(this::launch, LATER);
     } catch (IOException e) {
       log.warn("No guard: worker processes may outlive this executor: {}", e.getMessage());
     }
