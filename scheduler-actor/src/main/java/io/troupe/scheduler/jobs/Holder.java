@@ -29,7 +29,15 @@ final class Holder {
     this.supervisor = supervisor;
   }
 
-  int free() {
+  /** Payloads of the held jobs. */
+  long bytes;
+
+  /** Whether it may get one more job. */
+  boolean takesMore(long mostBytes) {
+    return free() > 0 && (bytes < mostBytes || held.isEmpty());
+  }
+
+  private int free() {
     return capacity - held.size() - withdrawn.size() - foreign;
   }
 }

@@ -30,6 +30,9 @@ final class Job {
   /** Whether somebody waits for its end by its id. */
   boolean awaited;
 
+  /** Whether its submitter has been told of its end. */
+  boolean told;
+
   byte[] payload;
   JobState state = JobState.QUEUED;
 

@@ -214,7 +214,13 @@ public final class JobQueue {
     this.context = context;
     this.timers = timers;
     this.state =
-        new QueueState(pool, settings.limits(), settings.lease(), ids, new BatchingOutbox());
+        new QueueState(
+            pool,
+            settings.limits(),
+            settings.supervisorBytes(),
+            settings.lease(),
+            ids,
+            new BatchingOutbox());
     this.inbox = context.messageAdapter(SupervisorToQueue.class, FromSupervisor::new);
     timers.startTimerWithFixedDelay(Tick.NOW, TICK);
   }

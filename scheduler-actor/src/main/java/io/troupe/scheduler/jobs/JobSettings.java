@@ -8,13 +8,19 @@ import java.time.Duration;
  * {@code troupe.jobs} of reference.conf.
  *
  * @param limits how much a queue keeps
+ * @param supervisorBytes a supervisor that holds payloads of so many bytes gets no further job
  * @param lease how long an attempt stays with a supervisor that does not renew it
  * @param batchJobs how many jobs one message to a supervisor carries at most
  * @param batchBytes how many bytes of payload it carries at most, unless a single job is larger
  * @param payloadBytes how large one payload may be
  */
 public record JobSettings(
-    QueueState.Limits limits, Duration lease, int batchJobs, long batchBytes, long payloadBytes) {
+    QueueState.Limits limits,
+    long supervisorBytes,
+    Duration lease,
+    int batchJobs,
+    long batchBytes,
+    long payloadBytes) {
 
   /** What fits into the large messages of troupe-cluster.conf, with all that goes with it. */
   private static final long LARGEST_PAYLOAD = 8 << 20;
@@ -23,6 +29,8 @@ public record JobSettings(
     positive("max-queued", limits.jobs());
     positive("max-queued-bytes", limits.bytes());
     positive("remember", limits.endedJobs());
+    positive("remember-told", limits.toldJobs());
+    positive("supervisor-bytes", supervisorBytes);
     positive("remember-bytes", limits.endedBytes());
     positive("remember-for", limits.endedFor().toMillis());
     positive("lease", lease.toMillis());
@@ -45,8 +53,10 @@ public record JobSettings(
             jobs.getInt("max-queued"),
             jobs.getBytes("max-queued-bytes"),
             jobs.getInt("remember"),
+            jobs.getInt("remember-told"),
             jobs.getBytes("remember-bytes"),
             jobs.getDuration("remember-for")),
+        jobs.getBytes("supervisor-bytes"),
         jobs.getDuration("lease"),
         jobs.getInt("batch"),
         jobs.getBytes("batch-bytes"),

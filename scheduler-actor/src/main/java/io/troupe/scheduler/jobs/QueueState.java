@@ -43,10 +43,12 @@ final class QueueState {
    * @param jobs how many jobs may be queued or running
    * @param bytes how many bytes their payloads may take
    * @param endedJobs how many jobs that ended are remembered; as many dead ones beside
+   * @param toldJobs the same for jobs whose end their submitter has been told
    * @param endedBytes how many bytes their payloads and results may take
    * @param endedFor how long they are remembered at most
    */
-  record Limits(int jobs, long bytes, int endedJobs, long endedBytes, Duration endedFor) {}
+  record Limits(
+      int jobs, long bytes, int endedJobs, int toldJobs, long endedBytes, Duration endedFor) {}
 
   /** What the queue wants done; called while one of its methods runs. */
   interface Outbox {
@@ -65,6 +67,7 @@ final class QueueState {
 
   private final String pool;
   private final Limits limits;
+  private final long heldBytes;
   private final long leaseMillis;
   private final JobIds ids;
   private final Outbox outbox;
@@ -77,6 +80,7 @@ final class QueueState {
   private int turn;
 
   private final ArrayDeque<Job> ended = new ArrayDeque<>();
+  private final ArrayDeque<Job> told = new ArrayDeque<>();
   private final ArrayDeque<Job> dead = new ArrayDeque<>();
   private long endedBytes;
   private long liveBytes;
@@ -92,9 +96,16 @@ final class QueueState {
   private long overtaken;
   private long lostAttempts;
 
-  QueueState(String pool, Limits limits, Duration lease, JobIds ids, Outbox outbox) {
+  /**
+   * An empty queue.
+   *
+   * @param heldBytes a supervisor that holds payloads of so many bytes gets no further job
+   */
+  QueueState(
+      String pool, Limits limits, long heldBytes, Duration lease, JobIds ids, Outbox outbox) {
     this.pool = pool;
     this.limits = limits;
+    this.heldBytes = heldBytes;
     this.leaseMillis = lease.toMillis();
     this.ids = ids;
     this.outbox = outbox;
@@ -196,7 +207,7 @@ final class QueueState {
     if (!retryable || !hasRoomFor(job.payload.length)) {
       return false;
     }
-    (job.state == JobState.DEAD ? dead : ended).remove(job);
+    memoryFor(job).remove(job);
     endedBytes -= job.bytes();
     count(job.state, -1);
     job.state = JobState.QUEUED;
@@ -308,7 +319,7 @@ final class QueueState {
     while (!ready.isEmpty() && full < turns.size()) {
       turn = turn >= turns.size() ? 0 : turn;
       Holder holder = turns.get(turn++);
-      if (holder.free() <= 0) {
+      if (!holder.takesMore(heldBytes)) {
         full++;
       } else {
         full = 0;
@@ -339,6 +350,7 @@ final class QueueState {
       dropIfDone(holder);
     }
     long oldest = now - limits.endedFor().toMillis();
+    forget(told, oldest);
     forget(ended, oldest);
     forget(dead, oldest);
   }
@@ -380,6 +392,7 @@ final class QueueState {
       job.startedAt = now;
     }
     holder.held.add(job);
+    holder.bytes += job.payload.length;
     running++;
     outbox.assign(
         holder.supervisor,
@@ -459,6 +472,7 @@ final class QueueState {
     if (holder == null || !holder.held.remove(job)) {
       throw new IllegalStateException("Job " + job.id + " is held by nobody");
     }
+    holder.bytes -= job.payload.length;
     job.holder = null;
     running--;
     return holder;
@@ -525,16 +539,25 @@ final class QueueState {
       case QUEUED, RUNNING -> throw new IllegalStateException(state + " is not an end");
     }
     endedBytes += job.bytes();
-    (state == JobState.DEAD ? dead : ended).add(job);
+    job.told = job.submitter != null;
+    memoryFor(job).add(job);
     outbox.changed(job);
     job.submitter = null;
-    while (ended.size() > limits.endedJobs()
-        || (endedBytes > limits.endedBytes() && ended.size() > 1)) {
-      forget(ended.remove());
+    trim(told, limits.toldJobs());
+    trim(ended, limits.endedJobs());
+    trim(dead, limits.endedJobs());
+  }
+
+  private ArrayDeque<Job> memoryFor(Job job) {
+    if (job.state == JobState.DEAD) {
+      return dead;
     }
-    while (dead.size() > limits.endedJobs()
-        || (endedBytes > limits.endedBytes() && dead.size() > 1)) {
-      forget(dead.remove());
+    return job.told ? told : ended;
+  }
+
+  private void trim(ArrayDeque<Job> from, int limit) {
+    while (from.size() > limit || (endedBytes > limits.endedBytes() && from.size() > 1)) {
+      forget(from.remove());
     }
   }
 

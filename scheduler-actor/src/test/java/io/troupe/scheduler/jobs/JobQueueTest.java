@@ -37,7 +37,8 @@ class JobQueueTest {
   private static final int PAYLOAD = 100;
   private static final JobSettings SETTINGS =
       new JobSettings(
-          new QueueState.Limits(20, 1 << 20, 100, 1 << 20, Duration.ofHours(1)),
+          new QueueState.Limits(20, 1 << 20, 100, 100, 1 << 20, Duration.ofHours(1)),
+          1 << 20,
           Duration.ofSeconds(10),
           4,
           3 * PAYLOAD,

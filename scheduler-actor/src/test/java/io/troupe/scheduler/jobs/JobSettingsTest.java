@@ -27,14 +27,16 @@ class JobSettingsTest {
             """
             troupe.jobs {
               max-queued = 1, max-queued-bytes = 2, max-payload = 3
-              remember = 4, remember-bytes = 5, remember-for = 6s
+              remember = 4, remember-told = 10, remember-bytes = 5, remember-for = 6s
+              supervisor-bytes = 11
               lease = 7s, batch = 8, batch-bytes = 9
             }
             """);
     assertThat(settings)
         .isEqualTo(
             new JobSettings(
-                new QueueState.Limits(1, 2, 4, 5, Duration.ofSeconds(6)),
+                new QueueState.Limits(1, 2, 4, 10, 5, Duration.ofSeconds(6)),
+                11,
                 Duration.ofSeconds(7),
                 8,
                 9,

@@ -82,7 +82,8 @@ class QueueModelTest {
       queue =
           new QueueState(
               "demo",
-              new QueueState.Limits(10_000, 1 << 20, 10_000, 1 << 20, Duration.ofDays(1)),
+              new QueueState.Limits(10_000, 1 << 20, 10_000, 10_000, 1 << 20, Duration.ofDays(1)),
+              1 << 20,
               Duration.ofMillis(LEASE),
               new JobIds(1),
               this);

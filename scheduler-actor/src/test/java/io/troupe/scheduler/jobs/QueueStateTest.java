@@ -21,14 +21,14 @@ import org.junit.jupiter.params.provider.EnumSource;
 @DisplayNameGeneration(DisplayNameGenerator.ReplaceUnderscores.class)
 class QueueStateTest {
   private static final QueueState.Limits LIMITS =
-      new QueueState.Limits(1000, 100_000, 50, 10_000, Duration.ofHours(1));
+      new QueueState.Limits(1000, 100_000, 50, 10, 10_000, Duration.ofHours(1));
   private static final Cause GONE = Cause.of(Cause.Kind.AGENT_LOST, "its machine is gone");
 
   private final Recorder recorder = new Recorder();
   private final QueueState queue = queue(LIMITS);
 
   private QueueState queue(QueueState.Limits limits) {
-    return new QueueState("demo", limits, Duration.ofSeconds(10), new JobIds(1), recorder);
+    return new QueueState("demo", limits, 5_000, Duration.ofSeconds(10), new JobIds(1), recorder);
   }
 
   private static NewJob job(String name, int attempts, int priority) {
@@ -346,7 +346,7 @@ class QueueStateTest {
 
   @Test
   void a_full_queue_has_no_room_for_jobs_or_bytes() {
-    QueueState small = queue(new QueueState.Limits(2, 10, 5, 100, Duration.ofHours(1)));
+    QueueState small = queue(new QueueState.Limits(2, 10, 5, 5, 100, Duration.ofHours(1)));
     assertThat(small.hasRoomFor(1_000)).as("one job alone, whatever its size").isTrue();
     small.submit(job("12345", 1, 0), null, 0);
     assertThat(small.hasRoomFor(6)).isFalse();
@@ -367,6 +367,32 @@ class QueueStateTest {
     assertThat(queue.find(jobs.get(29).id)).isEmpty();
     assertThat(queue.find(jobs.get(30).id)).isPresent();
     assertThat(queue.counts().succeeded()).isEqualTo(80);
+  }
+
+  @Test
+  void fewer_are_remembered_of_those_whose_submitter_has_been_told() {
+    joins("s1", 1000);
+    Submitter submitter = new Submitter() {};
+    List<Job> jobs = new ArrayList<>();
+    for (int i = 0; i < 12; i++) {
+      jobs.add(queue.submit(job("m" + i, 3, 0), submitter, 0));
+    }
+    queue.assign(0);
+    List.copyOf(recorder.assigned).forEach(job -> settle(job, Outcome.Kind.SUCCEEDED));
+    assertThat(queue.find(jobs.get(1).id)).isEmpty();
+    assertThat(queue.find(jobs.get(2).id)).isPresent();
+  }
+
+  @Test
+  void a_supervisor_with_many_bytes_in_hand_gets_no_more_until_it_has_settled_some() {
+    joins("s1", 10);
+    for (int i = 0; i < 3; i++) {
+      queue.submit(job("x".repeat(3_000), 3, 0), null, 0);
+    }
+    queue.assign(0);
+    assertThat(queue.loads()).isEqualTo(Map.of("s1", 2));
+    settle(recorder.last(), Outcome.Kind.SUCCEEDED);
+    assertThat(recorder.assigned).hasSize(3);
   }
 
   @Test
