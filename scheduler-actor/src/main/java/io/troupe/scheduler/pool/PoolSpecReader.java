@@ -224,19 +224,19 @@ public final class PoolSpecReader {
         throw new InvalidPoolException("resources." + key + " is missing");
       }
     }
-    double cpus = resources.getDouble("cpus");
+    double cpus = pool.getDouble("resources.cpus");
     if (!(cpus >= LEAST_CPUS) || cpus > 1_000_000) {
       throw new InvalidPoolException(
           "resources.cpus must be at least " + LEAST_CPUS + ", not " + cpus);
     }
-    ConfigMemorySize mem = resources.getMemorySize("mem");
+    ConfigMemorySize mem = pool.getMemorySize("resources.mem");
     if (mem.toBytes() < LEAST_MEM_BYTES) {
       throw new InvalidPoolException(
           "resources.mem must be at least 16 MiB, with its unit, such as 128 MiB; it is "
               + mem.toBytes()
               + " bytes");
     }
-    int ports = resources.hasPath("ports") ? resources.getInt("ports") : 0;
+    int ports = resources.hasPath("ports") ? pool.getInt("resources.ports") : 0;
     if (ports < 0 || ports > 1000) {
       throw new InvalidPoolException("resources.ports must be from 0 to 1000, not " + ports);
     }
@@ -254,7 +254,7 @@ public final class PoolSpecReader {
       if (!size.hasPath("min") || !size.hasPath("max")) {
         throw new InvalidPoolException("size needs both min and max, as in { min = 1, max = 8 }");
       }
-      return new PoolSize.Range(size.getInt("min"), size.getInt("max"));
+      return new PoolSize.Range(pool.getInt("size.min"), pool.getInt("size.max"));
     }
     return size(String.valueOf(value.unwrapped()));
   }
@@ -288,9 +288,10 @@ public final class PoolSpecReader {
     if (pool.hasPath("job")) {
       Config job = pool.getConfig("job");
       known("job.", job.root(), JOB_KEYS);
-      timeout = job.hasPath("timeout") ? duration(job, "timeout") : timeout;
-      attempts = job.hasPath("attempts") ? job.getInt("attempts") : attempts;
-      durability = job.hasPath("durability") ? durability(job.getString("durability")) : durability;
+      timeout = job.hasPath("timeout") ? duration(pool, "job.timeout") : timeout;
+      attempts = job.hasPath("attempts") ? pool.getInt("job.attempts") : attempts;
+      durability =
+          job.hasPath("durability") ? durability(pool.getString("job.durability")) : durability;
     }
     return new JobPolicy(timeout, attempts, durability);
   }

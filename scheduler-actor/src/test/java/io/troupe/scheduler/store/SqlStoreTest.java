@@ -9,106 +9,201 @@ import io.troupe.model.PoolSize;
 import io.troupe.model.PoolSpec;
 import io.troupe.model.Resources;
 import io.troupe.model.WorkerProtocol;
+import io.troupe.scheduler.offers.Offer.Part;
+import io.troupe.scheduler.offers.Offer.Range;
+import io.troupe.scheduler.pool.ExecutorRecord;
 import io.troupe.scheduler.pool.Store;
+import io.troupe.scheduler.pool.Store.ExecutorSaved;
 import io.troupe.scheduler.pool.Store.FrameworkForgotten;
 import io.troupe.scheduler.pool.Store.FrameworkKnown;
 import io.troupe.scheduler.pool.Store.PoolRemoved;
 import io.troupe.scheduler.pool.Store.PoolSaved;
-import io.troupe.scheduler.pool.Store.Saved;
 import io.troupe.scheduler.pool.Store.SavedPool;
 import io.troupe.scheduler.pool.Store.StoreException;
 import io.troupe.scheduler.pool.Store.WorkerRemoved;
 import io.troupe.scheduler.pool.Store.WorkerSaved;
 import io.troupe.scheduler.pool.WorkerRecord;
-import java.io.IOException;
+import io.troupe.scheduler.pool.WorkerRecord.Phase;
+import java.nio.channels.FileChannel;
+import java.nio.channels.FileLock;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.nio.file.StandardOpenOption;
 import java.time.Duration;
 import java.util.List;
 import java.util.Map;
-import java.util.Optional;
+import java.util.stream.Stream;
 import org.junit.jupiter.api.DisplayNameGeneration;
 import org.junit.jupiter.api.DisplayNameGenerator;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.MethodSource;
 
+/** What is written is there after a restart. */
 @DisplayNameGeneration(DisplayNameGenerator.ReplaceUnderscores.class)
 class SqlStoreTest {
 
-  @TempDir Path folder;
+  @TempDir private Path folder;
 
-  private static final SavedPool POOL =
-      new SavedPool(
-          new PoolSpec(
-              "demo",
-              "python3 -m troupe.worker demo",
-              WorkerProtocol.FRAMES,
-              List.of(new PoolFile("demo.py", "ab".repeat(32))),
-              new Resources(0.5, 128, 0),
-              new PoolSize.Range(1, 8),
-              new JobPolicy(Duration.ofSeconds(60), 3, JobPolicy.Durability.STORE),
-              Map.of("KEY", "value")),
-          false);
-
-  private static final WorkerRecord WORKER =
-      new WorkerRecord(
-          "demo.0.7", "demo", 0, 7, "S0", "host", "demo-abc", WorkerRecord.Phase.RUNNING, 1_000);
-
-  @Test
-  void a_new_store_holds_nothing() {
-    try (Store store = SqlStore.inFolder(folder)) {
-      assertThat(store.load()).isEqualTo(Saved.nothing());
-    }
+  private static PoolSpec pool(String name, PoolSize size) {
+    return new PoolSpec(
+        name,
+        "python3 -m troupe.worker \"it's\"",
+        WorkerProtocol.FRAMES,
+        List.of(new PoolFile("a b.py", "0".repeat(64))),
+        new Resources(0.25, 96.5, 2),
+        size,
+        new JobPolicy(Duration.ofMillis(1500), 7, JobPolicy.Durability.STORE),
+        Map.of("KEY", "välue\n"),
+        Duration.ofSeconds(5));
   }
 
-  @Test
-  void what_was_written_is_there_after_a_restart() {
-    try (Store store = SqlStore.inFolder(folder)) {
-      store.write(
-          List.of(new FrameworkKnown("f-0001"), new PoolSaved(POOL), new WorkerSaved(WORKER)));
-    }
-
-    try (Store store = SqlStore.inFolder(folder)) {
-      assertThat(store.load())
-          .isEqualTo(
-              new Saved(Optional.of("f-0001"), 7, List.of(POOL), List.of(WORKER), List.of()));
-    }
+  private static WorkerRecord worker(String pool, int slot, long launch, Phase phase) {
+    return new WorkerRecord(
+        pool + "." + slot + "." + launch, pool, slot, launch, "S1", "host", "x", phase, 12345);
   }
 
-  @Test
-  void a_launch_number_stays_used_when_its_worker_is_gone() {
+  private static final ExecutorRecord EXECUTOR =
+      new ExecutorRecord(
+          "S1",
+          "x",
+          "p",
+          List.of(
+              new Part("cpus", "kind==", 100, List.of()),
+              new Part("ports", "k", 0, List.of(new Range(1, 2)))),
+          "http://127.0.0.1:7070");
+
+  static Stream<PoolSize> sizes() {
+    return Stream.of(new PoolSize.PerAgent(), new PoolSize.Fixed(4), new PoolSize.Range(1, 8));
+  }
+
+  @ParameterizedTest
+  @MethodSource("sizes")
+  void everything_is_read_back_as_it_was_written(PoolSize size) {
+    SavedPool pool = new SavedPool(pool("p", size), true);
+    WorkerRecord worker = worker("p", 3, 17, Phase.UNREACHABLE);
     try (Store store = SqlStore.inFolder(folder)) {
-      store.write(List.of(new WorkerSaved(WORKER)));
+      assertThat(store.load()).isEqualTo(Store.Saved.nothing());
       store.write(
           List.of(
-              new WorkerRemoved(WORKER.taskId()),
-              new PoolRemoved("demo"),
-              new FrameworkForgotten()));
+              new FrameworkKnown("f-1"),
+              new PoolSaved(pool),
+              new WorkerSaved(worker),
+              new ExecutorSaved(EXECUTOR)));
+    }
+    try (Store store = SqlStore.inFolder(folder)) {
+      Store.Saved saved = store.load();
+      assertThat(saved.frameworkId()).contains("f-1");
+      assertThat(saved.lastLaunch()).isEqualTo(17);
+      assertThat(saved.pools()).containsExactly(pool);
+      assertThat(saved.workers()).containsExactly(worker);
+      assertThat(saved.executors()).containsExactly(EXECUTOR);
+    }
+  }
+
+  @Test
+  void launch_numbers_stay_used_when_their_workers_are_gone() {
+    try (Store store = SqlStore.inFolder(folder)) {
+      store.write(List.of(new WorkerSaved(worker("p", 0, 9, Phase.LAUNCHED))));
+      store.write(List.of(new WorkerRemoved("p.0.9"), new FrameworkForgotten()));
+
+      assertThat(store.load().lastLaunch()).isEqualTo(9);
+      assertThat(store.load().workers()).isEmpty();
+    }
+  }
+
+  @Test
+  void a_later_write_replaces_an_earlier_one() {
+    try (Store store = SqlStore.inFolder(folder)) {
+      store.write(
+          List.of(
+              new PoolSaved(new SavedPool(pool("p", new PoolSize.Fixed(1)), false)),
+              new WorkerSaved(worker("p", 0, 1, Phase.LAUNCHED))));
+      store.write(
+          List.of(
+              new PoolSaved(new SavedPool(pool("p", new PoolSize.Fixed(2)), false)),
+              new WorkerSaved(worker("p", 0, 1, Phase.RUNNING))));
+
+      assertThat(store.load().pools())
+          .extracting(p -> p.spec().size())
+          .containsExactly(new PoolSize.Fixed(2));
+      assertThat(store.load().workers())
+          .extracting(WorkerRecord::phase)
+          .containsExactly(Phase.RUNNING);
+    }
+  }
+
+  @Test
+  void all_can_be_replaced_at_once() {
+    try (Store store = SqlStore.inFolder(folder)) {
+      store.write(List.of(new WorkerSaved(worker("p", 0, 1, Phase.RUNNING))));
+      WorkerRecord other = worker("p", 1, 2, Phase.RUNNING);
+      store.write(List.of(new Store.AllReplaced(List.of(other), List.of(EXECUTOR))));
+
+      assertThat(store.load().workers()).containsExactly(other);
+      assertThat(store.load().executors()).containsExactly(EXECUTOR);
+    }
+  }
+
+  @Test
+  void forgetting_the_framework_leaves_the_pools() {
+    try (Store store = SqlStore.inFolder(folder)) {
+      SavedPool pool = new SavedPool(pool("p", new PoolSize.Fixed(1)), false);
+      store.write(
+          List.of(
+              new FrameworkKnown("f"),
+              new PoolSaved(pool),
+              new WorkerSaved(worker("p", 0, 1, Phase.RUNNING)),
+              new ExecutorSaved(EXECUTOR)));
+      store.write(store.load().forgettingFramework());
 
       assertThat(store.load())
-          .isEqualTo(new Saved(Optional.empty(), 7, List.of(), List.of(), List.of()));
+          .isEqualTo(
+              new Store.Saved(java.util.Optional.empty(), 1, List.of(pool), List.of(), List.of()));
     }
   }
 
   @Test
-  void writing_the_same_again_changes_nothing() {
+  void a_write_that_fails_leaves_nothing_of_itself() {
     try (Store store = SqlStore.inFolder(folder)) {
-      store.write(List.of(new PoolSaved(POOL), new WorkerSaved(WORKER)));
-      Saved once = store.load();
-      store.write(List.of(new PoolSaved(POOL), new WorkerSaved(WORKER)));
+      assertThatThrownBy(
+              () ->
+                  store.write(
+                      List.of(
+                          new FrameworkKnown("f"),
+                          new PoolRemoved("p"),
+                          new FrameworkKnown("x".repeat(5000)))))
+          .isInstanceOf(StoreException.class);
 
-      assertThat(store.load()).isEqualTo(once);
+      assertThat(store.load().frameworkId()).isEmpty();
     }
   }
 
   @Test
-  void a_file_that_is_no_store_is_refused_in_one_line_that_names_it() throws IOException {
-    Files.writeString(folder.resolve("store.mv.db"), "this is no database".repeat(1000));
+  void a_store_in_use_says_so_in_one_line() throws Exception {
+    SqlStore.inFolder(folder).close();
+    try (FileChannel file =
+            FileChannel.open(folder.resolve("store.mv.db"), StandardOpenOption.WRITE);
+        FileLock lock = file.lock()) {
+      assertThat(lock.isValid()).isTrue();
+      assertThatThrownBy(() -> SqlStore.inFolder(folder))
+          .isInstanceOf(StoreException.class)
+          .hasMessageContaining("is in use by another process")
+          .message()
+          .doesNotContain("\n");
+    }
+  }
+
+  @Test
+  void a_damaged_store_says_so_in_one_line() throws Exception {
+    Files.writeString(folder.resolve("store.mv.db"), "this is no database ".repeat(1000));
 
     assertThatThrownBy(() -> SqlStore.inFolder(folder))
         .isInstanceOf(StoreException.class)
+        .hasMessageContaining("cannot be opened")
+        .hasMessageContaining("move it away")
         .message()
-        .contains(folder.resolve("store").toString())
-        .hasLineCount(1);
+        .doesNotContain("\n");
   }
 }

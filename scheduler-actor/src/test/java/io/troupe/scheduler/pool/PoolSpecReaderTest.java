@@ -1,0 +1,141 @@
+package io.troupe.scheduler.pool;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import io.troupe.model.JobPolicy;
+import io.troupe.model.PoolFile;
+import io.troupe.model.PoolSize;
+import io.troupe.model.PoolSpec;
+import io.troupe.model.Resources;
+import io.troupe.model.WorkerProtocol;
+import io.troupe.scheduler.pool.PoolSpecReader.InvalidPoolException;
+import java.time.Duration;
+import java.util.List;
+import java.util.Map;
+import org.junit.jupiter.api.DisplayNameGeneration;
+import org.junit.jupiter.api.DisplayNameGenerator;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
+
+/** Pools as users write them. */
+@DisplayNameGeneration(DisplayNameGenerator.ReplaceUnderscores.class)
+class PoolSpecReaderTest {
+  private static final String SHA = "ab".repeat(32);
+  private static final String LEAST =
+      "name = p\ncommand = run\nresources { cpus = 0.5, mem = 128 MiB }\n";
+
+  @Test
+  void reads_every_key() {
+    PoolSpec spec =
+        PoolSpecReader.read(
+            """
+            name = code-metrics
+            command = "python3 -m troupe.worker metrics"
+            protocol = none
+            files = [ { name = metrics.py, sha256 = %s } ]
+            resources { cpus = 0.25, mem = 1 GiB, ports = 2 }
+            size = { min = 1, max = 8 }
+            job { timeout = 90s, attempts = 1, durability = memory }
+            env { KEY = value, NUMBER = 7 }
+            start-timeout = 5s
+            """
+                .formatted(SHA));
+
+    assertThat(spec)
+        .isEqualTo(
+            new PoolSpec(
+                "code-metrics",
+                "python3 -m troupe.worker metrics",
+                WorkerProtocol.NONE,
+                List.of(new PoolFile("metrics.py", SHA)),
+                new Resources(0.25, 1024, 2),
+                new PoolSize.Range(1, 8),
+                new JobPolicy(Duration.ofSeconds(90), 1, JobPolicy.Durability.MEMORY),
+                Map.of("KEY", "value", "NUMBER", "7"),
+                Duration.ofSeconds(5)));
+  }
+
+  @Test
+  void fills_in_what_is_left_out() {
+    assertThat(PoolSpecReader.read(LEAST))
+        .isEqualTo(
+            new PoolSpec(
+                "p",
+                "run",
+                WorkerProtocol.FRAMES,
+                List.of(),
+                new Resources(0.5, 128, 0),
+                new PoolSize.PerAgent(),
+                new JobPolicy(Duration.ofSeconds(60), 3, JobPolicy.Durability.STORE),
+                Map.of()));
+  }
+
+  @Test
+  void reads_json_too() {
+    assertThat(
+            PoolSpecReader.read(
+                "{\"name\":\"p\",\"command\":\"run\",\"size\":4,"
+                    + "\"resources\":{\"cpus\":0.5,\"mem\":\"128 MiB\"}}"))
+        .isEqualTo(PoolSpecReader.read(LEAST + "size = 4"));
+  }
+
+  @ParameterizedTest
+  @CsvSource(
+      delimiter = '|',
+      textBlock =
+          """
+          comand = x                          | unknown key 'comand': did you mean 'command'?
+          resources.cpu = 1                   | did you mean 'resources.cpus'?
+          job { timout = 1s }                 | did you mean 'job.timeout'?
+          wibbledywobble = 1                  | known are command, env, files
+          name = Not_This                     | lower-case letters, digits and dashes
+          command = " "                       | command must not be empty
+          protocol = http                     | protocol http is not supported yet
+          protocol = smoke                    | protocol must be frames or none, not 'smoke'
+          image = "python:3.12"               | image is not supported yet
+          requirements = requirements.txt     | requirements is not supported yet
+          files = [ "../a.py" ]               | files must be uploaded first
+          files = [ { name = "../a.py", sha256 = "0" } ] | a name without folders
+          files = [ { name = a.py, sha256 = "0" } ]      | 64 lower-case hexadecimal digits
+          resources.cpus = 0                  | resources.cpus must be at least 0.01
+          resources.cpus = many               | resources.cpus
+          resources.mem = 128                 | with its unit, such as 128 MiB
+          resources.mem = "128 MoB"           | resources.mem
+          resources.ports = -1                | resources.ports must be from 0 to 1000
+          size = lots                         | size must be per-agent, a number, or
+          size = -1                           | size must be per-agent, a number, or
+          size { min = 3, max = 2 }           | size must be 0 <= min <= max
+          size { min = 3 }                    | size needs both min and max
+          job.timeout = 0s                    | timeout must be positive
+          job.timeout = soon                  | job.timeout
+          job.attempts = 0                    | job.attempts must be at least 1
+          job.durability = stone              | job.durability must be store or memory
+          env { "A=B" = c }                   | cannot name an environment variable
+          env { A = [1] }                     | env.A must be a text
+          start-timeout = 0s                  | start-timeout must be positive
+          x = ${y}                            | refers to something that it does not define
+          {                                   | neither HOCON nor JSON
+          """)
+  void says_in_one_line_what_is_wrong(String line, String message) {
+    assertThatThrownBy(() -> PoolSpecReader.read(LEAST + line))
+        .isInstanceOf(InvalidPoolException.class)
+        .hasMessageContaining(message)
+        .message()
+        .doesNotContain("\n");
+  }
+
+  @ParameterizedTest
+  @CsvSource({
+    "name, the pool has no name",
+    "command, the pool has no command",
+    "resources, the pool has no resources"
+  })
+  void says_what_is_missing(String key, String message) {
+    String without =
+        LEAST.lines().filter(l -> !l.startsWith(key)).reduce("", (a, b) -> a + b + "\n");
+
+    assertThatThrownBy(() -> PoolSpecReader.read(without)).hasMessageContaining(message);
+  }
+}
