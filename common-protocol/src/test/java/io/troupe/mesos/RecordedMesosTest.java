@@ -76,11 +76,21 @@ class RecordedMesosTest {
 
   static Stream<Arguments> unreadableBodies() {
     return Stream.of(
-        Arguments.of(WireFormat.JSON, "{", "Failed to parse body into JSON: "),
+        Arguments.of(
+            WireFormat.JSON, "", "Failed to parse body into JSON: syntax error at line 1 near: "),
         Arguments.of(
             WireFormat.JSON,
-            "[]",
+            "{not json",
+            "Failed to parse body into JSON: syntax error at line 1 near: not json"),
+        Arguments.of(
+            WireFormat.JSON,
+            "[1]",
             "Failed to convert JSON into Event protobuf: Expecting a JSON object"),
+        Arguments.of(
+            WireFormat.JSON,
+            "{\"acknowledged\":{\"uuid\":\"!!!\"}}",
+            "Failed to convert JSON into Event protobuf: Failed to base64 decode bytes field"
+                + " 'uuid': Invalid character '!'"),
         Arguments.of(
             WireFormat.JSON, "{\"launch\":3}", "Failed to convert JSON into Event protobuf: "),
         Arguments.of(

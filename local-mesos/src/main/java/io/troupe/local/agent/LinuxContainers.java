@@ -65,7 +65,10 @@ public final class LinuxContainers implements Containers {
 
   /** Looks which processes belong to which container; to be called now and then. Blocks. */
   public void lookAround() {
-    alive.forEach(Running::remember);
+    if (!alive.isEmpty()) {
+      List<ProcessTree.Entry> processes = ProcessTree.processes();
+      alive.forEach(container -> container.remember(processes));
+    }
   }
 
   /**
@@ -212,10 +215,10 @@ public final class LinuxContainers implements Containers {
       }
     }
 
-    void remember() {
+    void remember(List<ProcessTree.Entry> processes) {
       ProcessTree current = current();
       if (current != null) {
-        current.remember();
+        current.remember(processes);
       }
     }
 

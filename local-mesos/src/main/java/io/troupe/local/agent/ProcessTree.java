@@ -25,9 +25,14 @@ final class ProcessTree {
 
   private final String containerId;
   private final long first;
-  private final Map<Long, String> remembered = new HashMap<>();
+  private final Map<Long, Long> remembered = new HashMap<>();
 
-  private record Entry(long pid, long parent, long group, long session, String started) {}
+  /**
+   * A process that is not just a zombie.
+   *
+   * @param started in clock ticks since the machine's start; with the pid, it is one process only
+   */
+  record Entry(long pid, long parent, long group, long session, long started) {}
 
   /**
    * @param containerId stands in an environment variable of every process that did not drop it
@@ -73,22 +78,29 @@ final class ProcessTree {
   /**
    * Remembers who belongs to the container now: a process with a session and an environment of its
    * own is only known for a member while its parent lives.
+   *
+   * @param all the processes of the machine
    */
-  synchronized void remember() {
-    members();
+  synchronized void remember(List<Entry> all) {
+    closure(all, false);
   }
 
   private synchronized Set<Long> members() {
-    List<Entry> all = processes();
-    Map<Long, String> alive = new HashMap<>();
+    return closure(processes(), true);
+  }
+
+  /** Reading every environment is what costs; it is done when it matters. */
+  private Set<Long> closure(List<Entry> all, boolean readEnvironments) {
+    Map<Long, Long> alive = new HashMap<>();
     Set<Long> members = new HashSet<>();
     for (Entry entry : all) {
       alive.put(entry.pid(), entry.started());
+      Long known = remembered.get(entry.pid());
       if (entry.session() == first
           || entry.group() == first
           || entry.pid() == first
-          || entry.started().equals(remembered.get(entry.pid()))
-          || carries(entry.pid(), containerId)) {
+          || (known != null && known == entry.started())
+          || (readEnvironments && carries(entry.pid(), containerId))) {
         members.add(entry.pid());
       }
     }
@@ -100,7 +112,7 @@ final class ProcessTree {
       }
     }
     remembered.clear();
-    members.forEach(pid -> remembered.put(pid, alive.getOrDefault(pid, "")));
+    members.forEach(pid -> remembered.put(pid, alive.getOrDefault(pid, 0L)));
     return members;
   }
 
@@ -122,7 +134,8 @@ final class ProcessTree {
     }
   }
 
-  private static List<Entry> processes() {
+  /** All processes of the machine. */
+  static List<Entry> processes() {
     List<Entry> entries = new ArrayList<>();
     try (DirectoryStream<Path> directories = Files.newDirectoryStream(PROC, "[0-9]*")) {
       for (Path directory : directories) {
@@ -134,7 +147,6 @@ final class ProcessTree {
     return entries;
   }
 
-  /** A process that is not just a zombie. */
   private static Optional<Entry> read(Path directory) {
     try {
       String stat = Files.readString(directory.resolve("stat"), StandardCharsets.ISO_8859_1);
@@ -148,7 +160,7 @@ final class ProcessTree {
               Long.parseLong(fields[1]),
               Long.parseLong(fields[2]),
               Long.parseLong(fields[3]),
-              fields[19]));
+              Long.parseLong(fields[19])));
     } catch (IOException e) {
       return Optional.empty(); // gone meanwhile
     }
