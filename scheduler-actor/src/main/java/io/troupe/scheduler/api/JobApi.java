@@ -3,6 +3,8 @@ package io.troupe.scheduler.api;
 import akka.actor.typed.ActorSystem;
 import akka.http.javadsl.Http;
 import akka.http.javadsl.ServerBinding;
+import akka.http.javadsl.model.HttpHeader;
+import akka.http.javadsl.model.HttpRequest;
 import akka.http.javadsl.model.HttpResponse;
 import akka.http.javadsl.model.headers.RawHeader;
 import akka.http.javadsl.server.AllDirectives;
@@ -15,6 +17,7 @@ import akka.http.javadsl.server.Route;
 import akka.http.scaladsl.model.EntityStreamException;
 import akka.http.scaladsl.model.EntityStreamSizeException;
 import akka.stream.javadsl.Flow;
+import java.util.Optional;
 import java.util.concurrent.CompletionException;
 import java.util.concurrent.CompletionStage;
 import java.util.concurrent.TimeoutException;
@@ -24,6 +27,9 @@ import org.slf4j.LoggerFactory;
 
 /** The HTTP API of a scheduler node: all routes below /v1, and what is said when none fits. */
 public final class JobApi extends AllDirectives {
+  private static final ApiError FROM_ELSEWHERE =
+      ApiError.of(
+          400, "CROSS_ORIGIN", "Pages of other sites may not use this API; call it from a program");
   private static final Logger LOG = LoggerFactory.getLogger(JobApi.class);
 
   private final ActorSystem<?> system;
@@ -58,7 +64,26 @@ public final class JobApi extends AllDirectives {
             new FileRoutes(system, parts.files()).routes(),
             new NodeRoutes(system, parts, settings).routes());
     return withoutRequestTimeout(
-        () -> pathPrefix(PathMatchers.segment("v1"), () -> below).seal(rejections(), exceptions()));
+        () ->
+            extractRequest(
+                    request ->
+                        isFromElsewhere(request)
+                            ? complete(FROM_ELSEWHERE.toResponse())
+                            : pathPrefix(PathMatchers.segment("v1"), () -> below))
+                .seal(rejections(), exceptions()));
+  }
+
+  /**
+   * Whether a browser sends this for a page of another site: such a page must not be able to start
+   * programs on the agents just because somebody looks at it.
+   */
+  private static boolean isFromElsewhere(HttpRequest request) {
+    Optional<String> origin = request.getHeader("Origin").map(HttpHeader::value);
+    Optional<String> host = request.getHeader("Host").map(HttpHeader::value);
+    // A name that leads to this machine may be another site's, too.
+    Optional<String> own =
+        host.filter(name -> name.matches("(localhost|127[.0-9]+|\\[::1])(:\\d+)?"));
+    return origin.isPresent() && !origin.equals(own.map(name -> "http://" + name));
   }
 
   private RejectionHandler rejections() {

@@ -361,6 +361,30 @@ class JobApiTest {
   }
 
   @Test
+  void what_is_no_http_is_refused_in_the_same_form() throws Exception {
+    try (var socket = new java.net.Socket(java.net.InetAddress.getLoopbackAddress(), api.port())) {
+      socket
+          .getOutputStream()
+          .write("GET /v1/\u0001 HTTP/1.1\r\nHost: x\r\n\r\n".getBytes(StandardCharsets.US_ASCII));
+      socket.shutdownOutput();
+      String answer = new String(socket.getInputStream().readAllBytes(), StandardCharsets.UTF_8);
+      assertThat(answer).startsWith("HTTP/1.1 400").contains("\"code\":\"INVALID_REQUEST\"");
+    }
+  }
+
+  @Test
+  void a_page_of_another_site_cannot_use_the_api() throws Exception {
+    HttpRequest request =
+        HttpRequest.newBuilder(URI.create(api.url("/v1/pools")))
+            .header("Origin", "http://evil.example")
+            .POST(HttpRequest.BodyPublishers.ofString("name = evil"))
+            .build();
+    HttpResponse<String> response = http.send(request, HttpResponse.BodyHandlers.ofString());
+    assertThat(json(response).at("/error/code").asText()).isEqualTo("CROSS_ORIGIN");
+    assertThat(send("GET", "/v1/pools/evil", "").statusCode()).isEqualTo(404);
+  }
+
+  @Test
   void a_full_queue_says_when_to_come_again(@TempDir Path folder) throws Exception {
     try (RunningApi small = RunningApi.start("troupe.jobs.max-queued = 1", folder)) {
       RunningApi before = api;
