@@ -64,6 +64,7 @@ final class LocalCluster {
   private final Path directory;
   private final Path home;
   private final Path conf;
+  private final SharedClasses classes;
   private final Terminal terminal;
   private final Map<String, String> environment;
 
@@ -71,13 +72,20 @@ final class LocalCluster {
    * @param directory where it keeps everything; need not exist
    * @param home the unpacked distribution
    * @param conf the folder of local.conf and logback.xml
+   * @param classes what the JVMs that it starts share
    * @param environment of the user: the agents pass its PATH on
    */
   LocalCluster(
-      Path directory, Path home, Path conf, Terminal terminal, Map<String, String> environment) {
+      Path directory,
+      Path home,
+      Path conf,
+      SharedClasses classes,
+      Terminal terminal,
+      Map<String, String> environment) {
     this.directory = directory.toAbsolutePath().normalize();
     this.home = home;
     this.conf = conf;
+    this.classes = classes;
     this.terminal = terminal;
     this.environment = environment;
   }
@@ -160,7 +168,7 @@ final class LocalCluster {
       List<LocalProcess> daemons = new ArrayList<>();
       state.scheduler().ifPresent(daemons::add);
       state.mesos().ifPresent(daemons::add);
-      int killed = end(daemons, STOP);
+      int killed = end(daemons, classes.training() ? START : STOP);
       killed += sweep(SWEEP, Optional.empty());
       List<LocalProcess> left = LocalProcess.ofCluster(directory);
       if (!left.isEmpty()) {
@@ -261,7 +269,7 @@ final class LocalCluster {
   }
 
   private Daemon startMesos(LocalState.Ports ports, Wishes wishes) {
-    List<String> command = java("-Xmx256m", "-XX:+UseSerialGC");
+    List<String> command = java("mesos", "-Xmx256m", "-XX:+UseSerialGC");
     command.add("io.troupe.local.Main");
     command.addAll(List.of("--ip", "127.0.0.1"));
     command.addAll(List.of("--port", String.valueOf(ports.mesos())));
@@ -275,22 +283,36 @@ final class LocalCluster {
     }
     command.addAll(List.of("--work-dir", directory.resolve("mesos").toString()));
     command.addAll(SHORT_PINGS);
+    if (classes.training()) {
+      command.addAll(List.of("--executor-shutdown-grace-period", "60secs"));
+    }
     command.addAll(List.of("--executor-environment", executorEnvironment()));
     return start("the local Mesos", "mesos.log", command);
   }
 
   private Daemon startScheduler(LocalState.Ports ports) {
-    List<String> command = java("-Xmx512m", "-XX:+UseSerialGC");
+    List<String> command = java("scheduler", "-Xmx512m", "-XX:+UseSerialGC");
     command.add("-Dtroupe.api.port=" + ports.api());
     command.add("-Dakka.management.http.port=" + ports.management());
     command.add("-Dakka.remote.artery.canonical.port=" + ports.artery());
     command.add("-Dtroupe.executor.home=" + home);
     command.add("-Dtroupe.executor.java=" + javaCommand());
+    command.add("-Dtroupe.executor.java-options=" + executorOptions());
     command.add("io.troupe.scheduler.Main");
     command.addAll(List.of("--master", ports.mesosUrl()));
     command.addAll(List.of("--conf", conf.resolve("local.conf").toString()));
     command.addAll(List.of("--dir", directory.resolve("scheduler").toString()));
     return start("the scheduler", "scheduler.log", command);
+  }
+
+  private String executorOptions() {
+    List<String> options = new ArrayList<>(List.of("-Xms32m", "-Xmx128m", "-XX:+UseSerialGC"));
+    options.addAll(List.of("-XX:TieredStopAtLevel=1", "-XX:-UsePerfData"));
+    options.add("-Djava.io.tmpdir=" + directory.resolve("tmp"));
+    options.addAll(classes.options("executor"));
+    // A shell reads them.
+    return String.join(
+        " ", options.stream().map(it -> "'" + it.replace("'", "'\\''") + "'").toList());
   }
 
   private Daemon start(String name, String log, List<String> command) {
@@ -300,10 +322,11 @@ final class LocalCluster {
     return Daemon.start(name, command, directory, directory.resolve("log/" + log), marked);
   }
 
-  private List<String> java(String... options) {
+  private List<String> java(String archive, String... options) {
     List<String> command = new ArrayList<>();
     command.add(javaCommand());
     command.addAll(List.of(options));
+    command.addAll(classes.options(archive));
     command.add("-XX:-UsePerfData");
     command.add("-XX:+ExitOnOutOfMemoryError");
     command.add("-Djava.io.tmpdir=" + directory.resolve("tmp"));
