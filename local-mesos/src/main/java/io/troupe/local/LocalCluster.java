@@ -26,8 +26,10 @@ import java.net.ServerSocket;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
+import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Optional;
+import java.util.Set;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionException;
 import java.util.concurrent.CompletionStage;
@@ -103,7 +105,6 @@ final class LocalCluster implements Control, AutoCloseable {
   private LocalCluster(LocalSettings settings, Runnable onShutdown) throws StartException {
     this.settings = settings;
     this.onShutdown = onShutdown;
-    LinuxContainers.sweep(settings.workDir());
     int port = settings.port() == 0 ? freePort(settings.ip()) : settings.port();
     this.masterSettings =
         new MasterSettings(
@@ -140,6 +141,8 @@ final class LocalCluster implements Control, AutoCloseable {
     LocalCluster cluster = new LocalCluster(settings, onShutdown);
     try {
       cluster.bindMaster();
+      // Only now: had the port been taken, what runs in there might be another one's.
+      LinuxContainers.sweep(settings.workDir());
       for (int i = 0; i < settings.agents(); i++) {
         await(cluster.addAgent(Optional.empty(), Optional.empty()));
       }
@@ -158,7 +161,10 @@ final class LocalCluster implements Control, AutoCloseable {
     try {
       await(
           HttpServers.bind(
-              system, settings.ip(), port, new MasterRoutes(system, master, masterSettings, this)));
+              system,
+              settings.ip(),
+              port,
+              new MasterRoutes(system, master, masterSettings, this, consoleOrigins())));
     } catch (CompletionException e) {
       throw new StartException(
           "Cannot listen at "
@@ -198,6 +204,15 @@ final class LocalCluster implements Control, AutoCloseable {
 
   int port() {
     return masterSettings.port();
+  }
+
+  /** Where the console's page may have been loaded from. */
+  private Set<String> consoleOrigins() {
+    Set<String> origins = new LinkedHashSet<>();
+    for (String host : List.of(settings.ip(), settings.hostname(), "localhost", "127.0.0.1")) {
+      origins.add("http://" + host + ":" + masterSettings.port());
+    }
+    return origins;
   }
 
   private static int freePort(String ip) {
@@ -313,7 +328,8 @@ final class LocalCluster implements Control, AutoCloseable {
                 },
                 message -> master.tell(new MasterActor.AgentSays(message))),
             name);
-    AgentRoutes routes = new AgentRoutes(system, actor, blocking, agent.workDir());
+    AgentRoutes routes =
+        new AgentRoutes(system, actor, blocking, agent.workDir(), consoleOrigins());
     try {
       ServerBinding binding = await(HttpServers.bind(system, agent.ip(), agent.port(), routes));
       return Optional.of(new Member(agent, actor, await(made), binding));
@@ -378,7 +394,9 @@ final class LocalCluster implements Control, AutoCloseable {
   }
 
   private void comeBack(Member member) {
-    AgentRoutes routes = new AgentRoutes(system, member.actor, blocking, member.settings.workDir());
+    AgentRoutes routes =
+        new AgentRoutes(
+            system, member.actor, blocking, member.settings.workDir(), consoleOrigins());
     member.binding =
         await(HttpServers.bind(system, member.settings.ip(), member.settings.port(), routes));
     member.actor.tell(AgentActor.Recover.NOW);

@@ -144,6 +144,12 @@ public final class Main implements Callable<Integer> {
       description = "Run commands as this user, whatever user the framework names")
   private boolean noSwitchUser;
 
+  @Option(
+      names = "--allow-remote",
+      description =
+          "Listen at an --ip that others reach, though anybody there can then run commands here")
+  private boolean allowRemote;
+
   private final PrintStream out;
   private final PrintStream err;
 
@@ -195,6 +201,13 @@ public final class Main implements Callable<Integer> {
   }
 
   private LocalSettings settings() {
+    if (!allowRemote && !isLoopback(ip)) {
+      throw new IllegalArgumentException(
+          "--ip "
+              + ip
+              + " is not this machine's alone, and whoever reaches it can run commands here; use"
+              + " 127.0.0.1, or add --allow-remote if that is meant");
+    }
     return new LocalSettings(
         ip,
         hostname,
@@ -215,6 +228,10 @@ public final class Main implements Callable<Integer> {
         restartPause,
         variables(executorEnvironment),
         !noSwitchUser);
+  }
+
+  private static boolean isLoopback(String ip) {
+    return ip.equals("localhost") || ip.equals("::1") || ip.matches("127(\\.\\d{1,3}){3}");
   }
 
   private static Map<String, String> variables(String json) {

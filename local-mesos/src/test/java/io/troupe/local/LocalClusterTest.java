@@ -583,6 +583,52 @@ class LocalClusterTest {
     assertThat(post("/no/such/thing", "").statusCode()).isEqualTo(404);
   }
 
+  @Test
+  void a_page_from_elsewhere_may_neither_read_sandboxes_nor_change_the_cluster() throws Exception {
+    String id = get("/local/agents").get(0).get("id").asText();
+    int agentPort = get("/local/agents").get(0).get("port").asInt();
+    for (String origin : List.of("http://evil.example", cluster.url())) {
+      boolean own = origin.equals(cluster.url());
+      HttpResponse<Void> kill =
+          http.send(
+              HttpRequest.newBuilder(
+                      URI.create(cluster.url() + "/local/agents/" + id + "-not/kill"))
+                  .header("Origin", origin)
+                  .POST(BodyPublishers.noBody())
+                  .build(),
+              BodyHandlers.discarding());
+      assertThat(kill.statusCode()).as(origin).isEqualTo(own ? 404 : 403);
+      HttpResponse<Void> state =
+          http.send(
+              HttpRequest.newBuilder(URI.create("http://127.0.0.1:" + agentPort + "/state"))
+                  .header("Origin", origin)
+                  .build(),
+              BodyHandlers.discarding());
+      assertThat(state.headers().firstValue("Access-Control-Allow-Origin").isPresent())
+          .as(origin)
+          .isEqualTo(own);
+    }
+  }
+
+  @Test
+  void what_an_earlier_process_left_running_is_swept_away_but_not_if_that_process_lives()
+      throws Exception {
+    Path other = workDir.resolve("other");
+    Files.createDirectories(other);
+    ProcessBuilder left = new ProcessBuilder("sleep", "1002");
+    left.environment().put("MESOS_DIRECTORY", other + "/agent-0/slaves/S/runs/C");
+    Process process = left.start();
+    try {
+      assertThatThrownBy(() -> LocalCluster.start(settings(other, cluster.port()), () -> {}))
+          .isInstanceOf(LocalCluster.StartException.class);
+      assertThat(process.isAlive()).isTrue();
+      LocalCluster.start(settings(other, 0), () -> {}).close();
+      assertThat(process.waitFor(30, TimeUnit.SECONDS)).isTrue();
+    } finally {
+      process.destroyForcibly();
+    }
+  }
+
   /** A process of its own, so that it can be sent a signal. */
   @Test
   void a_terminated_main_leaves_no_process_behind() throws Exception {

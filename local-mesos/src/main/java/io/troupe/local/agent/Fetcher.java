@@ -18,7 +18,10 @@ import java.util.EnumSet;
 import java.util.List;
 import java.util.Locale;
 import java.util.Set;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.ExecutionException;
 import java.util.concurrent.TimeUnit;
+import java.util.concurrent.TimeoutException;
 import java.util.zip.GZIPInputStream;
 import java.util.zip.ZipEntry;
 import java.util.zip.ZipInputStream;
@@ -28,6 +31,7 @@ import org.apache.mesos.v1.Protos.CommandInfo;
 final class Fetcher {
 
   private static final Duration STALL = Duration.ofMinutes(1);
+  private static final Duration LONGEST = Duration.ofMinutes(10);
   private static final List<String> TARS =
       List.of(".tar", ".tgz", ".tar.gz", ".tbz2", ".tar.bz2", ".txz", ".tar.xz");
 
@@ -111,14 +115,7 @@ final class Fetcher {
 
   private void fetch(String value, Path target) throws IOException, InterruptedException {
     if (value.startsWith("http://") || value.startsWith("https://")) {
-      HttpRequest request = HttpRequest.newBuilder(URI.create(value)).timeout(STALL).build();
-      HttpResponse<InputStream> response = http.send(request, BodyHandlers.ofInputStream());
-      try (InputStream body = response.body()) {
-        if (response.statusCode() != 200) {
-          throw new IOException("Error downloading resource, HTTP status " + response.statusCode());
-        }
-        Files.copy(body, target, StandardCopyOption.REPLACE_EXISTING);
-      }
+      download(URI.create(value), target);
     } else if (value.startsWith("file:///")) {
       copy(Path.of(value.substring("file://".length())), target);
     } else if (value.startsWith("/")) {
@@ -126,6 +123,24 @@ final class Fetcher {
     } else {
       throw new IOException(
           "Only http://, https://, file:/// and absolute paths can be fetched by this agent");
+    }
+  }
+
+  private void download(URI uri, Path target) throws IOException, InterruptedException {
+    HttpRequest request = HttpRequest.newBuilder(uri).timeout(STALL).build();
+    CompletableFuture<HttpResponse<Path>> response =
+        http.sendAsync(request, BodyHandlers.ofFile(target));
+    try {
+      int status = response.get(LONGEST.toSeconds(), TimeUnit.SECONDS).statusCode();
+      if (status != 200) {
+        Files.deleteIfExists(target);
+        throw new IOException("Error downloading resource, HTTP status " + status);
+      }
+    } catch (ExecutionException e) {
+      throw new IOException(String.valueOf(e.getCause()), e);
+    } catch (TimeoutException e) {
+      response.cancel(true);
+      throw new IOException("It did not arrive within " + LONGEST.toMinutes() + " minutes", e);
     }
   }
 
@@ -171,7 +186,7 @@ final class Fetcher {
             .redirectOutput(ProcessBuilder.Redirect.appendTo(sandbox.resolve("stderr").toFile()))
             .redirectError(ProcessBuilder.Redirect.appendTo(sandbox.resolve("stderr").toFile()))
             .start();
-    if (!tar.waitFor(10, TimeUnit.MINUTES)) {
+    if (!tar.waitFor(LONGEST.toSeconds(), TimeUnit.SECONDS)) {
       tar.destroyForcibly();
       throw new IOException("Extracting " + archive + " took too long");
     }

@@ -14,6 +14,7 @@ import java.nio.file.Path;
 import java.time.Duration;
 import java.util.List;
 import java.util.Optional;
+import java.util.Set;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionStage;
 import java.util.concurrent.Executor;
@@ -27,28 +28,43 @@ public final class AgentRoutes implements Function<HttpRequest, CompletionStage<
   private final ActorSystem<?> system;
   private final ActorRef<AgentActor.Command> agent;
   private final Executor blocking;
+  private final Set<String> consoleOrigins;
   private final ExecutorEndpoint executor;
   private final FilesEndpoint files;
 
   /**
    * @param blocking where files are read
    * @param workDir the agent's, whose sandboxes can be looked into
+   * @param consoleOrigins pages from there may read the answers
    */
   public AgentRoutes(
-      ActorSystem<?> system, ActorRef<AgentActor.Command> agent, Executor blocking, Path workDir) {
+      ActorSystem<?> system,
+      ActorRef<AgentActor.Command> agent,
+      Executor blocking,
+      Path workDir,
+      Set<String> consoleOrigins) {
     this.system = system;
     this.agent = agent;
     this.blocking = blocking;
+    this.consoleOrigins = Set.copyOf(consoleOrigins);
     this.executor = new ExecutorEndpoint(system, agent);
     this.files = new FilesEndpoint(workDir);
   }
 
   @Override
   public CompletionStage<HttpResponse> apply(HttpRequest request) {
+    // The console is served by the master's port and reads what the agents' say.
+    Optional<String> reader =
+        request.getHeader("Origin").map(origin -> origin.value()).filter(consoleOrigins::contains);
     return route(request)
-        // The console is served by the master's port and reads what the agents' say.
         .thenApply(
-            response -> response.addHeader(RawHeader.create("Access-Control-Allow-Origin", "*")));
+            response ->
+                reader
+                    .map(
+                        origin ->
+                            response.addHeader(
+                                RawHeader.create("Access-Control-Allow-Origin", origin)))
+                    .orElse(response));
   }
 
   private CompletionStage<HttpResponse> route(HttpRequest request) {

@@ -12,6 +12,7 @@ import com.fasterxml.jackson.databind.node.ObjectNode;
 import java.io.IOException;
 import java.util.List;
 import java.util.Optional;
+import java.util.Set;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionStage;
 
@@ -22,10 +23,15 @@ final class ControlEndpoint {
 
   private final ActorSystem<?> system;
   private final Control control;
+  private final Set<String> consoleOrigins;
 
-  ControlEndpoint(ActorSystem<?> system, Control control) {
+  /**
+   * @param consoleOrigins pages from elsewhere may not change anything
+   */
+  ControlEndpoint(ActorSystem<?> system, Control control, Set<String> consoleOrigins) {
     this.system = system;
     this.control = control;
+    this.consoleOrigins = Set.copyOf(consoleOrigins);
   }
 
   /**
@@ -33,6 +39,14 @@ final class ControlEndpoint {
    */
   CompletionStage<HttpResponse> handle(HttpRequest request, List<String> path) {
     boolean post = request.method().equals(HttpMethods.POST);
+    boolean foreign =
+        request
+            .getHeader("Origin")
+            .filter(origin -> !consoleOrigins.contains(origin.value()))
+            .isPresent();
+    if (foreign) {
+      return done(Replies.text(403, Texts.FOREIGN_PAGE));
+    }
     if (path.equals(List.of("agents"))) {
       return post ? add(request) : done(list(request));
     }

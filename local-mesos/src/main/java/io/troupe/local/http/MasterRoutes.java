@@ -21,6 +21,7 @@ import java.nio.charset.StandardCharsets;
 import java.time.Duration;
 import java.util.List;
 import java.util.Optional;
+import java.util.Set;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionStage;
 import java.util.concurrent.TimeUnit;
@@ -38,16 +39,20 @@ public final class MasterRoutes implements Function<HttpRequest, CompletionStage
   private final SchedulerEndpoint scheduler;
   private final ControlEndpoint control;
 
+  /**
+   * @param consoleOrigins pages from elsewhere may not change the cluster
+   */
   public MasterRoutes(
       ActorSystem<?> system,
       ActorRef<MasterActor.Command> master,
       MasterSettings settings,
-      Control control) {
+      Control control,
+      Set<String> consoleOrigins) {
     this.system = system;
     this.master = master;
     this.settings = settings;
     this.scheduler = new SchedulerEndpoint(system, master);
-    this.control = new ControlEndpoint(system, control);
+    this.control = new ControlEndpoint(system, control, consoleOrigins);
   }
 
   @Override

@@ -21,6 +21,7 @@ final class Texts {
       "Missing 'frameworkId' query parameter in the request body";
   static final String TEARDOWN_UNKNOWN = "No framework found with specified ID";
 
+  static final String FOREIGN_PAGE = "A page from elsewhere may not control this cluster";
   static final String OPERATOR_CALL_WITHOUT_TYPE =
       "Failed to validate master::Call: Expecting 'type' to be present";
   static final String NO_OPERATOR_API =
