@@ -42,6 +42,7 @@ public final class HttpJobs {
   private final Deque<Frame> waiting = new ArrayDeque<>();
   private @Nullable CompletableFuture<HttpResponse<byte[]>> running;
   private long begun;
+  private long interrupted;
 
   /**
    * @param port of the server, on this machine
@@ -68,6 +69,9 @@ public final class HttpJobs {
   /** Gives up waiting for the answer to this job, if it is the one that runs. */
   public synchronized void interrupt(long id) {
     if (running != null && begun == id) {
+      // Noted first: the client may fail the call as broken off before the call counts as
+      // cancelled.
+      interrupted = id;
       running.cancel(true);
     }
   }
@@ -88,7 +92,7 @@ public final class HttpJobs {
         client.sendAsync(request, HttpResponse.BodyHandlers.ofByteArray());
     running = call;
     CompletableFuture<Void> unused =
-        call.handle((response, error) -> answer(job, call, response, error)).thenAccept(this::done);
+        call.handle((response, error) -> answer(job, response, error)).thenAccept(this::done);
   }
 
   private synchronized void done(Frame answer) {
@@ -97,12 +101,9 @@ public final class HttpJobs {
     next();
   }
 
-  private Frame answer(
-      Frame job,
-      CompletableFuture<HttpResponse<byte[]>> call,
-      @Nullable HttpResponse<byte[]> response,
-      @Nullable Throwable error) {
-    if (call.isCancelled()) {
+  private synchronized Frame answer(
+      Frame job, @Nullable HttpResponse<byte[]> response, @Nullable Throwable error) {
+    if (response == null && interrupted == job.id()) {
       return error(job, "cancelled", "cancelled");
     }
     if (response == null) {

@@ -13,6 +13,7 @@ import io.troupe.protocol.Assignment;
 import io.troupe.protocol.AttemptRef;
 import io.troupe.protocol.Outcome;
 import io.troupe.protocol.TaskData;
+import io.troupe.protocol.codec.Frame;
 import java.time.Duration;
 import java.util.List;
 import java.util.OptionalLong;
@@ -192,9 +193,10 @@ final class Worker {
   }
 
   private Behavior<Command> run(List<Assignment> jobs, ServerProcess server, JobPipe pipe) {
-    server.send(pipe.add(jobs, nanoClock.getAsLong()));
+    List<Frame> frames = pipe.add(jobs, nanoClock.getAsLong());
     armDeadline(pipe);
     armNudge(pipe);
+    server.send(frames); // last, so that seeing the jobs means the timers are armed
     return Behaviors.same();
   }
 

@@ -129,6 +129,22 @@ final class FakeServers implements ServerLauncher {
       return poll(told, "order");
     }
 
+    /** The next order, with the step taken again and again until it comes. */
+    String toldWhen(Runnable step) {
+      for (int i = 0; i < 200; i++) {
+        step.run();
+        try {
+          String order = told.poll(50, TimeUnit.MILLISECONDS);
+          if (order != null) {
+            return order;
+          }
+        } catch (InterruptedException e) {
+          throw new AssertionError(e);
+        }
+      }
+      throw new AssertionError("no order in 200 steps");
+    }
+
     boolean toldNothing() {
       return told.isEmpty();
     }

@@ -312,8 +312,7 @@ class WorkerTest {
     actors.pass(Duration.ofMillis(200));
     assertThat(server.toldNothing()).isTrue();
     server.began(2);
-    actors.pass(Duration.ofMillis(100));
-    assertThat(server.told()).isEqualTo("nudge 2");
+    assertThat(server.toldWhen(() -> actors.pass(Duration.ofMillis(50)))).isEqualTo("nudge 2");
   }
 
   @Test
