@@ -4,8 +4,7 @@ import akka.actor.typed.ActorRef;
 import akka.actor.typed.Behavior;
 import akka.actor.typed.SupervisorStrategy;
 import akka.actor.typed.javadsl.Behaviors;
-import akka.actor.typed.javadsl.TimerScheduler;
-import io.troupe.local.master.Alarms;
+import io.troupe.local.master.ActorAlarms;
 import io.troupe.local.master.Answer;
 import io.troupe.local.master.EventSink;
 import io.troupe.local.master.FromAgent;
@@ -72,18 +71,6 @@ public final class AgentActor {
     NOW
   }
 
-  private record TimerAlarms(TimerScheduler<Command> timers) implements Alarms {
-    @Override
-    public void set(String name, Duration delay, Runnable action) {
-      timers.startSingleTimer(name, new Rang(action), delay);
-    }
-
-    @Override
-    public void cancel(String name) {
-      timers.cancel(name);
-    }
-  }
-
   private final LocalAgent agent;
   private final LinuxContainers containers;
   private final Executor blocking;
@@ -126,7 +113,7 @@ public final class AgentActor {
                       new LocalAgent(
                           settings,
                           Clock.systemUTC(),
-                          new TimerAlarms(timers),
+                          new ActorAlarms<>(timers, Rang::new),
                           containers,
                           master,
                           context.messageAdapter(ToAgent.class, FromMaster::new)::tell);

@@ -4,9 +4,7 @@ import akka.actor.typed.ActorRef;
 import akka.actor.typed.Behavior;
 import akka.actor.typed.SupervisorStrategy;
 import akka.actor.typed.javadsl.Behaviors;
-import akka.actor.typed.javadsl.TimerScheduler;
 import java.time.Clock;
-import java.time.Duration;
 import java.util.Optional;
 import java.util.Random;
 import java.util.function.Consumer;
@@ -36,18 +34,6 @@ public final class MasterActor {
 
   private record Rang(Runnable action) implements Command {}
 
-  private record TimerAlarms(TimerScheduler<Command> timers) implements Alarms {
-    @Override
-    public void set(String name, Duration delay, Runnable action) {
-      timers.startSingleTimer(name, new Rang(action), delay);
-    }
-
-    @Override
-    public void cancel(String name) {
-      timers.cancel(name);
-    }
-  }
-
   private MasterActor() {}
 
   /** A master that begins its rounds of offers at once. */
@@ -59,7 +45,8 @@ public final class MasterActor {
     return Behaviors.withTimers(
         timers -> {
           Master master =
-              new Master(settings, Clock.systemUTC(), new TimerAlarms(timers), new Random());
+              new Master(
+                  settings, Clock.systemUTC(), new ActorAlarms<>(timers, Rang::new), new Random());
           master.start();
           return serving(master);
         });
