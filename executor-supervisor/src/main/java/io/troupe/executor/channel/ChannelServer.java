@@ -163,7 +163,14 @@ public final class ChannelServer implements AutoCloseable {
       }
       chunk.flip();
       List<Frame> frames = new ArrayList<>();
-      decoder.feed(chunk, frames::add);
+      try {
+        decoder.feed(chunk, frames::add);
+      } finally {
+        deliver(frames); // those before a malformed one count
+      }
+    }
+
+    private void deliver(List<Frame> frames) {
       if (frames.isEmpty()) {
         return;
       }

@@ -357,8 +357,8 @@ class LocalServersTest {
         s = socket.socket(socket.AF_UNIX); s.connect(os.environ["TROUPE_SOCKET"])
         from troupe import frames
         hello = {"protocol": 1, "pid": os.getpid(), "token": os.environ["TROUPE_TOKEN"]}
-        s.sendall(frames.frame(frames.HELLO, 0, 0, b"", json.dumps(hello).encode()))
-        s.sendall(b"\\xff" * 100)
+        greeting = frames.frame(frames.HELLO, 0, 0, b"", json.dumps(hello).encode())
+        s.sendall(greeting + b"\\xff" * 100)
         time.sleep(600)
         """);
     launch(WorkerProtocol.FRAMES, "exec python3 -B mine.py", List.of());
