@@ -76,6 +76,9 @@ final class DoctorCommand extends Leaf {
   private String mesos() {
     JsonNode framework = info().path("framework");
     String state = framework.path("state").asText("?");
+    if (state.equals("REMOVED")) {
+      throw Failure.of("the framework was torn down: start the scheduler again to get a new one");
+    }
     if (!state.equals("SUBSCRIBED")) {
       throw Failure.of(
           "the scheduler is %s at %s: is the master up? 'bin/troupe local up' starts a local one"

@@ -49,7 +49,9 @@ public final class SqlStore implements Store {
   public static SqlStore inFolder(Path folder) {
     Path file = folder.resolve("store").toAbsolutePath();
     // Without a locking thread of its own, H2 holds the file through the operating system's lock.
-    return open("jdbc:h2:file:" + file + ";FILE_LOCK=FS;DB_CLOSE_ON_EXIT=FALSE", file.toString());
+    return open(
+        "jdbc:h2:file:" + file + ";FILE_LOCK=FS;DB_CLOSE_ON_EXIT=FALSE;MAX_COMPACT_TIME=0",
+        file.toString());
   }
 
   private static SqlStore open(String url, String name) {
