@@ -4,6 +4,7 @@ import akka.actor.typed.ActorRef;
 import akka.actor.typed.Behavior;
 import akka.actor.typed.javadsl.ActorContext;
 import akka.actor.typed.javadsl.Behaviors;
+import io.troupe.model.Cause;
 import io.troupe.model.PoolSize;
 import io.troupe.model.PoolSpec;
 import io.troupe.protocol.ClusterInfo;
@@ -310,7 +311,7 @@ public final class SchedulerActor {
     if (effect instanceof Effect.Call call) {
       master.call(call.call());
     } else if (effect instanceof Effect.Tell tell) {
-      context.getLog().debug("{}", tell.fact());
+      log(tell.fact());
       listeners.forEach(listener -> listener.tell(tell.fact()));
     } else if (effect instanceof Effect.Save save) {
       context.pipeToSelf(
@@ -320,6 +321,27 @@ public final class SchedulerActor {
       downing.accept(down.address());
     } else if (effect instanceof Effect.Warn warn) {
       context.getLog().warn("{}", warn.message());
+    }
+  }
+
+  /** What somebody who looks for a reason will look for; the rest is for debugging. */
+  private void log(PoolFact fact) {
+    if (fact instanceof PoolFact.AgentFound found) {
+      context.getLog().info("Agent {} on {} is here", found.agentId(), found.hostname());
+    } else if (fact instanceof PoolFact.AgentLost lost) {
+      context.getLog().warn("Agent {} is lost: {}", lost.agentId(), lost.cause().message());
+    } else if (fact instanceof PoolFact.ExecutorLost lost) {
+      context
+          .getLog()
+          .warn("Executor {} on {}: {}", lost.executorId(), lost.agentId(), lost.cause().message());
+    } else if (fact instanceof PoolFact.WorkerEnded ended
+        && ended.cause().kind() != Cause.Kind.DRAINED) {
+      Cause cause = ended.cause();
+      context
+          .getLog()
+          .warn("Worker {} ended: {} {}", ended.worker(), cause.kind(), cause.message());
+    } else {
+      context.getLog().debug("{}", fact);
     }
   }
 
