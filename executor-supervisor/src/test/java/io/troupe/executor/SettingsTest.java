@@ -33,7 +33,7 @@ class SettingsTest {
         .isEqualTo(
             new AgentSettings(WireFormat.PROTOBUF, Duration.ofSeconds(60), Duration.ofSeconds(10)));
     assertThat(ServerSettings.from(DEFAULTS))
-        .isEqualTo(new ServerSettings(16 << 20, 1 << 20, 16 << 20, Duration.ofMillis(500)));
+        .isEqualTo(new ServerSettings(16 << 20, 8 << 20, 16 << 20, Duration.ofMillis(500)));
     assertThat(SupervisorSettings.from(DEFAULTS).orphanTimeout()).isEqualTo(Duration.ofMinutes(10));
     assertThat(WorkerSettings.from(DEFAULTS).crashBudget()).isEqualTo(6);
   }
