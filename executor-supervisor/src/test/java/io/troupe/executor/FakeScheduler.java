@@ -22,6 +22,7 @@ import java.time.Duration;
 import java.util.List;
 import java.util.Map;
 import java.util.concurrent.BlockingQueue;
+import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.LinkedBlockingQueue;
 import java.util.concurrent.TimeUnit;
 import java.util.function.Predicate;
@@ -39,6 +40,7 @@ final class FakeScheduler implements AutoCloseable {
   private final BlockingQueue<SupervisorToQueue> pulled = new LinkedBlockingQueue<>();
   private volatile ActorRef<SchedulerToSupervisor> supervisor;
   private long settledUpTo;
+  private final Map<String, Given> unsettled = new ConcurrentHashMap<>();
 
   private FakeScheduler(long epoch) {
     this.epoch = epoch;
@@ -94,7 +96,11 @@ final class FakeScheduler implements AutoCloseable {
           pulled.add(message);
           if (message instanceof SupervisorToQueue.Settle settle) {
             settledUpTo = Math.max(settledUpTo, settle.sequence());
+            settle.outcomes().forEach(outcome -> unsettled.remove(outcome.job()));
             supervisor.tell(new SchedulerToSupervisor.Assign(List.of(), settledUpTo));
+          }
+          if (message instanceof SupervisorToQueue.Renew renew) {
+            unsettled.values().forEach(given -> given.renewed(renew.held()));
           }
           return Behaviors.same();
         });
@@ -107,7 +113,28 @@ final class FakeScheduler implements AutoCloseable {
         List.of(Cluster.get(system).selfMember().address().toString()));
   }
 
+  /** An assignment whose lease nobody renews goes out again, as from the real queue. */
+  private final class Given {
+    private final Assignment assignment;
+    private int missed;
+
+    Given(Assignment assignment) {
+      this.assignment = assignment;
+    }
+
+    void renewed(List<AttemptRef> held) {
+      missed = held.contains(assignment.ref()) ? 0 : missed + 1;
+      if (missed == 2) {
+        missed = 0;
+        supervisor.tell(new SchedulerToSupervisor.Assign(List.of(assignment), settledUpTo));
+      }
+    }
+  }
+
   void assign(Assignment... assignments) {
+    for (Assignment assignment : assignments) {
+      unsettled.put(assignment.job(), new Given(assignment));
+    }
     supervisor.tell(new SchedulerToSupervisor.Assign(List.of(assignments), 0));
   }
 
