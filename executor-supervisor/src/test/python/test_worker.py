@@ -234,10 +234,33 @@ class WorkerTest(unittest.TestCase):
         self.assertEqual([2, 3], [worker.receive()[2] for _ in range(2)])
         self.assertIsNone(worker.process.poll())
 
-    def test_it_ends_with_code_0_when_the_socket_is_closed(self):
+    def test_it_ends_with_code_75_when_the_socket_is_closed_without_a_word(self):
         worker = self.connected()
         worker.connection.close()
-        self.assertEqual(0, worker.process.wait(60))
+        self.assertEqual(75, worker.process.wait(60))
+
+    def test_it_writes_down_where_its_threads_are_whatever_they_do(self):
+        worker = self.connected(
+            TROUPE_STACKS=str(pathlib.Path(self.folder) / "stacks"),
+            module="""
+            import signal, time
+            def stuck(value):
+                signal.signal(signal.SIGTERM, signal.SIG_IGN)
+                signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
+                print("stuck", flush=True)
+                while True: time.sleep(60)
+            """,
+        )
+        worker.send("stuck", None)
+        self.assertEqual(b"stuck\n", worker.process.stdout.readline())
+        for time in (1, 2):
+            (worker.folder / "stacks").write_bytes(b"")
+            worker.process.send_signal(signal.SIGQUIT)
+            text = ""
+            while "troupe/worker.py" not in text:
+                text = (worker.folder / "stacks").read_text()
+            self.assertIn("in stuck", text)
+        self.assertIsNone(worker.process.poll())
 
     def test_it_answers_what_it_was_sent_and_ends_with_code_0_when_told_to(self):
         worker = self.connected()

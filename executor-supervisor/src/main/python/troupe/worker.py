@@ -22,6 +22,7 @@ from troupe import frames
 
 # How the process ends; the executor does not start it again after those that cannot heal by themselves.
 EXIT_USAGE = 64  # wrong command line or environment: cannot heal
+EXIT_LOST = 75  # the executor closed the socket without a word
 EXIT_PROTOCOL = 76  # what came over the socket is no frame
 EXIT_MODULE = 78  # the module cannot be imported: cannot heal
 
@@ -200,7 +201,7 @@ class Server:
         return bytes(buffer)
 
     def serve(self):
-        """Returns when there will be no more jobs. Raises MalformedFrame when what comes is no frame."""
+        """Returns when there will be no more jobs: whether the executor said so. Raises MalformedFrame when what comes is no frame."""
         # The hot loop: everything it needs is a local variable, and it makes no call it can do without.
         receive, send = self._connection.recv, self._connection.sendall
         functions, words, encode = self._functions, self._seat.words, self._encode
@@ -212,7 +213,7 @@ class Server:
         while True:
             data = self._receive_rest(rest) if rest else receive(RECEIVE_BYTES)
             if not data:
-                return
+                return False
             position, end = 0, len(data)
             before = clock()
             while end - position >= 16:
@@ -226,7 +227,7 @@ class Server:
                     if kind == frames.SHUTDOWN:
                         if unsent:
                             send(b"".join(unsent))
-                        return
+                        return True
                     raise frames.MalformedFrame(f"a frame of type {kind} is not for a worker")
                 try:
                     name = data[position + 16 : start]
@@ -299,6 +300,10 @@ def main(arguments=None, environment=os.environ):
             EXIT_USAGE, "TROUPE_SOCKET and TROUPE_TOKEN are not set: it is started by an executor"
         )
     faulthandler.enable()
+    if environment.get("TROUPE_STACKS"):
+        stacks = open(environment["TROUPE_STACKS"], "ab", buffering=0)  # open as long as the process lives
+        faulthandler.register(signal.SIGQUIT, stacks, all_threads=True)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGQUIT])  # a Java parent leaves it blocked
     os.dup2(os.open(os.devnull, os.O_RDONLY), 0)  # the pipe that was there is none of the user's business
     for stream in (sys.stdout, sys.stderr):
         stream.reconfigure(line_buffering=True, errors="backslashreplace")
@@ -328,16 +333,16 @@ def main(arguments=None, environment=os.environ):
         "token": token,
         "python": "%d.%d.%d" % sys.version_info[:3],
     }
-    for name in ("TROUPE_TOKEN", "TROUPE_SOCKET", "TROUPE_SEAT"):
+    for name in ("TROUPE_TOKEN", "TROUPE_SOCKET", "TROUPE_SEAT", "TROUPE_STACKS"):
         os.environ.pop(name, None)  # children have no business with them
     try:
         connection.sendall(frames.frame(frames.HELLO, frames.JSON, 0, b"", json.dumps(hello).encode()))
-        server.serve()
+        told = server.serve()
     except frames.MalformedFrame as error:
         return _fail(EXIT_PROTOCOL, f"the executor sent what is no frame: {error}")
     except (BrokenPipeError, ConnectionResetError):
-        return 0  # the executor is gone, or wants nothing more of this process
-    return 0
+        told = False
+    return 0 if told else _fail(EXIT_LOST, "the executor is gone, or wants nothing more of this process")
 
 
 if __name__ == "__main__":

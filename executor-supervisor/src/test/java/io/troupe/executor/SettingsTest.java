@@ -33,7 +33,9 @@ class SettingsTest {
         .isEqualTo(
             new AgentSettings(WireFormat.PROTOBUF, Duration.ofSeconds(60), Duration.ofSeconds(10)));
     assertThat(ServerSettings.from(DEFAULTS))
-        .isEqualTo(new ServerSettings(16 << 20, 8 << 20, 16 << 20, Duration.ofMillis(500)));
+        .isEqualTo(
+            new ServerSettings(
+                16 << 20, 8 << 20, 16 << 20, Duration.ofMillis(250), Duration.ofMillis(500)));
     assertThat(SupervisorSettings.from(DEFAULTS).orphanTimeout()).isEqualTo(Duration.ofMinutes(10));
     assertThat(WorkerSettings.from(DEFAULTS).crashBudget()).isEqualTo(6);
   }
@@ -49,14 +51,17 @@ class SettingsTest {
                 report-after = 4s, register-every = 5s, link-patience = 6s }
               worker { stop-grace = 1s, crash-budget = 2, stable-after = 3s, cancel-grace = 4s,
                 restart-backoff { first = 5s, second = 6s, max = 7s } }
-              process { max-frame = 2 MiB, max-result = 1 MiB, log-size = 3 MiB, settle-time = 4s }
+              process { max-frame = 2 MiB, max-result = 1 MiB, log-size = 3 MiB, memory-every = 70ms,
+                settle-time = 4s }
             }
             """);
     assertThat(AgentSettings.from(all))
         .isEqualTo(
             new AgentSettings(WireFormat.JSON, Duration.ofSeconds(1), Duration.ofSeconds(2)));
     assertThat(ServerSettings.from(all))
-        .isEqualTo(new ServerSettings(2 << 20, 1 << 20, 3 << 20, Duration.ofSeconds(4)));
+        .isEqualTo(
+            new ServerSettings(
+                2 << 20, 1 << 20, 3 << 20, Duration.ofMillis(70), Duration.ofSeconds(4)));
     WorkerSettings worker =
         new WorkerSettings(
             Duration.ofSeconds(1),
@@ -84,6 +89,7 @@ class SettingsTest {
         "process.max-result = 0",
         "process.max-result = 16 MiB",
         "process.log-size = 0",
+        "process.memory-every = 0s",
         "agent.wire = xml",
       })
   void a_bad_value_is_refused_with_its_key(String setting) {

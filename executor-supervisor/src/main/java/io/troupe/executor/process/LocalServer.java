@@ -1,5 +1,7 @@
 package io.troupe.executor.process;
 
+import static java.nio.charset.StandardCharsets.ISO_8859_1;
+
 import io.troupe.executor.channel.Channel;
 import io.troupe.executor.channel.ChannelListener;
 import io.troupe.executor.channel.ChannelServer;
@@ -18,7 +20,10 @@ import java.io.OutputStream;
 import java.net.InetAddress;
 import java.net.InetSocketAddress;
 import java.net.Socket;
+import java.nio.channels.FileChannel;
 import java.nio.file.Files;
+import java.nio.file.Path;
+import java.nio.file.StandardOpenOption;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
@@ -40,6 +45,9 @@ final class LocalServer implements ServerProcess {
   private static final Logger log = LoggerFactory.getLogger(LocalServer.class);
   private static final String WORKER_MARK = "TROUPE_WORKER_MARK";
   private static final int SIGNAL_BASE = 128;
+  private static final int SIGKILL = 9;
+  private static final int SIGNAL_SECONDS = 5;
+  private static final int STACK_LINES = 60;
   private static final int MAX_SIGNAL = 64;
   private static final long PUMP_STOP_MILLIS = 1000;
   private static final long PROBE_MILLIS = 100;
@@ -57,6 +65,7 @@ final class LocalServer implements ServerProcess {
   private final String token = UUID.randomUUID().toString();
   private final String mark = UUID.randomUUID().toString();
   private final LogTail tail = new LogTail();
+  private final MemoryWatch memory;
   private volatile @Nullable Seat seat;
   private volatile @Nullable Process process;
   private volatile @Nullable Channel channel;
@@ -86,6 +95,7 @@ final class LocalServer implements ServerProcess {
     this.environment = environment;
     this.session = session;
     this.chores = chores;
+    this.memory = new MemoryWatch(Math.round(spec.memMb() * (1 << 20)), () -> tree().members());
   }
 
   /** The whole life of the process, on the thread that starts it. */
@@ -137,24 +147,45 @@ final class LocalServer implements ServerProcess {
         OutputStream err = tail.stream(sandbox.errors(worker), settings.logBytes())) {
       Execution execution = new Execution(out, err);
       int code = execution.execute(line, environmentOfProcess());
+      ServerEvent.Ended ended = ended(code);
       sandboxTidy();
-      return ended(code);
+      return ended;
     }
   }
 
   private ServerEvent.Ended ended(int code) {
     boolean signalled = code > SIGNAL_BASE && code <= SIGNAL_BASE + MAX_SIGNAL;
+    boolean killedFromOutside = !killed && code == SIGNAL_BASE + SIGKILL;
     return new ServerEvent.Ended(
-        signalled ? null : code, signalled ? code - SIGNAL_BASE : null, "", true, tail.lines());
+        signalled ? null : code,
+        signalled ? code - SIGNAL_BASE : null,
+        "",
+        true,
+        tail.lines(),
+        memory.atEnd(killedFromOutside),
+        stacks());
   }
 
   private ServerEvent.Ended trouble(String what, boolean curable) {
-    return new ServerEvent.Ended(null, null, what, curable, tail.lines());
+    return new ServerEvent.Ended(
+        null, null, what, curable, tail.lines(), memory.atEnd(false), List.of());
+  }
+
+  private List<String> stacks() {
+    try {
+      return Files.readAllLines(sandbox.stacks(worker), ISO_8859_1).stream()
+          .filter(line -> !line.isBlank())
+          .limit(STACK_LINES)
+          .toList();
+    } catch (IOException e) {
+      return List.of(); // it does not write any
+    }
   }
 
   private void sandboxTidy() {
     try {
       Files.deleteIfExists(sandbox.seat(worker));
+      Files.deleteIfExists(sandbox.stacks(worker));
     } catch (IOException e) {
       log.debug("A seat stays behind", e);
     }
@@ -170,6 +201,7 @@ final class LocalServer implements ServerProcess {
       all.put("TROUPE_SOCKET", sandbox.socketForWorkers());
       all.put("TROUPE_TOKEN", token);
       all.put("TROUPE_SEAT", sandbox.seat(worker).toString());
+      all.put("TROUPE_STACKS", sandbox.stacks(worker).toString());
       all.put("TROUPE_MAX_FRAME", Integer.toString(settings.maxFrameBytes()));
       all.put("TROUPE_MAX_RESULT", Integer.toString(settings.maxResultBytes()));
     }
@@ -194,9 +226,24 @@ final class LocalServer implements ServerProcess {
       kill();
     }
     events.accept(new ServerEvent.Started(started.pid()));
+    watchMemory();
     if (spec.protocol() != WorkerProtocol.FRAMES) {
       long first = spec.ports().isEmpty() ? settings.settleTime().toMillis() : PROBE_MILLIS;
       probeIn(first);
+    }
+  }
+
+  private void watchMemory() {
+    if (over) {
+      return;
+    }
+    Process started = process;
+    if (started != null && memory.look(started.pid())) {
+      kill();
+    } else {
+      ScheduledFuture<?> unused =
+          chores.schedule(
+              this::watchMemory, settings.memoryEvery().toMillis(), TimeUnit.MILLISECONDS);
     }
   }
 
@@ -264,7 +311,7 @@ final class LocalServer implements ServerProcess {
     Seat shared = seat;
     if (shared != null) {
       shared.cancel(id);
-      chores.execute(this::sendInterrupt);
+      chores.execute(() -> signal("INT"));
     }
     HttpJobs requests = http;
     if (requests != null) {
@@ -277,19 +324,47 @@ final class LocalServer implements ServerProcess {
     Seat shared = seat;
     if (shared != null) {
       shared.flush(id);
-      chores.execute(this::sendInterrupt);
+      chores.execute(() -> signal("INT"));
     }
   }
 
-  /** SIGINT, which Java cannot send, by the shell's own kill. */
-  private synchronized void sendInterrupt() {
+  @Override
+  public void recordStacks() {
+    if (!over) {
+      chores.execute(
+          () -> {
+            if (emptied(sandbox.stacks(worker))) {
+              signal("QUIT");
+            }
+          });
+    }
+  }
+
+  /** Whether it is there: a process that makes this file takes SIGQUIT as an order to write it. */
+  private boolean emptied(Path file) {
+    try (FileChannel channel = FileChannel.open(file, StandardOpenOption.WRITE)) {
+      channel.truncate(0);
+      return true;
+    } catch (IOException e) {
+      return false;
+    }
+  }
+
+  /** A signal that Java cannot send, by the shell's own kill; delivered when this returns. */
+  private synchronized void signal(String name) {
     if (over) {
       return;
     }
     try {
-      new ProcessBuilder("/bin/sh", "-c", "kill -INT " + pid).start();
+      new ProcessBuilder("/bin/sh", "-c", "kill -" + name + " " + pid)
+          .redirectErrorStream(true)
+          .redirectOutput(ProcessBuilder.Redirect.DISCARD)
+          .start()
+          .waitFor(SIGNAL_SECONDS, TimeUnit.SECONDS);
     } catch (IOException e) {
-      log.warn("Worker {} cannot be interrupted: {}", worker, e.getMessage());
+      log.warn("Worker {} cannot be sent SIG{}: {}", worker, name, e.getMessage());
+    } catch (InterruptedException e) {
+      Thread.currentThread().interrupt();
     }
   }
 

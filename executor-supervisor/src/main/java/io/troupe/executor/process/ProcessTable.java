@@ -9,11 +9,14 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
+import java.util.regex.Pattern;
 
 /** The processes of this machine, as /proc shows them. Stateless; any thread. */
 final class ProcessTable {
   private static final Path PROC = Path.of("/proc");
   private static final double TICKS_PER_SECOND = 100; // USER_HZ, fixed on all Linux platforms
+
+  private static final Pattern SPACE = Pattern.compile(" ");
 
   private ProcessTable() {}
 
@@ -35,13 +38,95 @@ final class ProcessTable {
       double cpu = (Long.parseLong(stat[11]) + Long.parseLong(stat[12])) / TICKS_PER_SECOND;
       for (String line : Files.readAllLines(PROC.resolve(pid + "/status"), ISO_8859_1)) {
         if (line.startsWith("VmRSS:")) {
-          return Optional.of(new Usage(Long.parseLong(line.replaceAll("\\D", "")) << 10, cpu));
+          return Optional.of(new Usage(kilobytes(line), cpu));
         }
       }
       return Optional.empty();
     } catch (IOException | RuntimeException e) {
       return Optional.empty(); // it ended meanwhile
     }
+  }
+
+  /**
+   * What one process has of memory.
+   *
+   * @param resident bytes
+   * @param peak the most resident bytes that it ever had
+   * @param own bytes that are in no file, and so cannot be had back while it lives
+   */
+  record Memory(long resident, long peak, long own) {}
+
+  /** Empty when there is no such process, or it is a zombie. */
+  static Optional<Memory> memory(long pid) {
+    try {
+      long resident = 0;
+      long peak = 0;
+      long own = 0;
+      for (String line : Files.readAllLines(PROC.resolve(pid + "/status"), ISO_8859_1)) {
+        if (line.startsWith("VmRSS:")) {
+          resident = kilobytes(line);
+        } else if (line.startsWith("VmHWM:")) {
+          peak = kilobytes(line);
+        } else if (line.startsWith("RssAnon:") || line.startsWith("RssShmem:")) {
+          own += kilobytes(line);
+        }
+      }
+      return resident == 0 ? Optional.empty() : Optional.of(new Memory(resident, peak, own));
+    } catch (IOException | RuntimeException e) {
+      return Optional.empty(); // it ended meanwhile
+    }
+  }
+
+  /** The same for several together: what they share is counted once. */
+  static long ownShared(List<Long> pids) {
+    long sum = 0;
+    for (long pid : pids) {
+      try {
+        for (String line : Files.readAllLines(PROC.resolve(pid + "/smaps_rollup"), ISO_8859_1)) {
+          if (line.startsWith("Pss_Anon:") || line.startsWith("Pss_Shmem:")) {
+            sum += kilobytes(line);
+          }
+        }
+      } catch (IOException | RuntimeException e) {
+        // it ended meanwhile
+      }
+    }
+    return sum;
+  }
+
+  private static long kilobytes(String line) {
+    return Long.parseLong(line.replaceAll("\\D", "")) << 10;
+  }
+
+  /** The children of all threads of a process; empty where the kernel does not tell. */
+  static List<Long> children(long pid) {
+    List<Long> found = new ArrayList<>();
+    try (DirectoryStream<Path> threads = Files.newDirectoryStream(PROC.resolve(pid + "/task"))) {
+      for (Path thread : threads) {
+        SPACE
+            .splitAsStream(Files.readString(thread.resolve("children")).strip())
+            .filter(child -> !child.isEmpty())
+            .map(Long::valueOf)
+            .forEach(found::add);
+      }
+    } catch (IOException | RuntimeException e) {
+      // it ended meanwhile
+    }
+    return found;
+  }
+
+  /** How many processes the kernel has killed on this machine as there was no memory left. */
+  static long killedForMemory() {
+    try {
+      for (String line : Files.readAllLines(PROC.resolve("vmstat"), ISO_8859_1)) {
+        if (line.startsWith("oom_kill ")) {
+          return Long.parseLong(line.substring("oom_kill ".length()));
+        }
+      }
+    } catch (IOException | RuntimeException e) {
+      // an old kernel does not count them
+    }
+    return 0;
   }
 
   /**

@@ -15,14 +15,19 @@ record ProcessTree(long session, String mark) {
   private static final int MAX_SCANS = 200;
   private static final Duration BETWEEN_SCANS = Duration.ofMillis(5);
 
+  /** All that live now. */
+  List<ProcessHandle> members() {
+    return ProcessTable.members(session, mark);
+  }
+
   /** SIGTERM to all. */
   void terminate() {
-    ProcessTable.members(session, mark).forEach(ProcessHandle::destroy);
+    members().forEach(ProcessHandle::destroy);
   }
 
   /** SIGKILL to all, once. */
   void kill() {
-    ProcessTable.members(session, mark).forEach(ProcessHandle::destroyForcibly);
+    members().forEach(ProcessHandle::destroyForcibly);
   }
 
   /**
@@ -31,7 +36,7 @@ record ProcessTree(long session, String mark) {
    */
   void sweep() {
     for (int scan = 0; scan < MAX_SCANS; scan++) {
-      List<ProcessHandle> left = ProcessTable.members(session, mark);
+      List<ProcessHandle> left = members();
       if (left.isEmpty()) {
         return;
       }

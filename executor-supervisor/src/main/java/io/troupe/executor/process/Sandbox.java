@@ -54,6 +54,11 @@ public record Sandbox(Path root) {
     return root.resolve("worker-" + worker + ".seat");
   }
 
+  /** Where a process writes the stacks of its threads when it is asked to. */
+  Path stacks(String worker) {
+    return root.resolve("worker-" + worker + ".stacks");
+  }
+
   /** SHA-256 of one of the pool's files, in lower-case hexadecimal digits. */
   String sha256(String file) throws IOException {
     try (InputStream in = Files.newInputStream(files().resolve(file))) {

@@ -1,8 +1,10 @@
 package io.troupe.executor.supervision;
 
 import io.troupe.model.Cause;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
+import java.util.Set;
 
 /**
  * What the end of a server process means. Exit codes are protocol: PROTOCOL.md lists those of the
@@ -10,12 +12,21 @@ import java.util.Map;
  */
 final class Ends {
   private static final int SIGKILL = 9;
-  private static final Map<Integer, String> INCURABLE =
+  private static final int LOST_EXECUTOR = 75;
+  private static final Set<Integer> INCURABLE = Set.of(64, 78, 126, 127);
+
+  private static final Map<Integer, String> MEANINGS =
       Map.of(
-          64, "its command line or environment is wrong",
-          78, "its module cannot be imported",
-          126, "its command cannot be executed",
-          127, "its command was not found");
+          0, ", though nobody had told it to",
+          64, ": its command line or environment is wrong",
+          75, ": it lost its connection to the executor",
+          76, ": what came over its socket was no frame",
+          78, ": its module cannot be imported",
+          126, ": its command cannot be executed",
+          127, ": its command was not found");
+
+  /** Between what a process has printed and its stacks. */
+  private static final String STACKS_FOLLOW = "Where it was when it was ended:";
 
   private static final Map<Integer, String> SIGNALS =
       Map.of(
@@ -26,42 +37,68 @@ final class Ends {
 
   /** Whether another start may go better. */
   static boolean curable(ServerEvent.Ended end) {
-    return end.curable() && (end.exitCode() == null || !INCURABLE.containsKey(end.exitCode()));
+    return end.curable() && (end.exitCode() == null || !INCURABLE.contains(end.exitCode()));
   }
 
-  /** Why a process that nobody here told to end has ended. */
-  static Cause cause(ServerEvent.Ended end) {
-    List<String> output = end.lastOutput();
+  /**
+   * Why a process that nobody here told to end has ended.
+   *
+   * @param ready whether it had got so far as to take jobs
+   */
+  static Cause cause(ServerEvent.Ended end, boolean ready) {
+    String when = ready ? "" : " before it was ready";
     if (end.signal() != null) {
       int signal = end.signal();
       String name = SIGNALS.getOrDefault(signal, "signal " + signal);
-      return new Cause(
+      return because(
           signal == SIGKILL ? Cause.Kind.KILLED : Cause.Kind.USER,
-          "the process was ended by " + name + (signal == SIGKILL ? " from outside" : ""),
-          null,
-          signal,
-          output);
+          "the process was ended by " + name + (signal == SIGKILL ? " from outside" : "") + when,
+          end);
     }
     if (end.exitCode() != null) {
       int code = end.exitCode();
-      String why = INCURABLE.get(code);
+      List<String> output = end.lastOutput();
       String last = output.isEmpty() ? "" : output.get(output.size() - 1);
-      return new Cause(
-          Cause.Kind.USER,
+      return because(
+          code == LOST_EXECUTOR ? Cause.Kind.INTERNAL : Cause.Kind.USER,
           "the process exited with code "
               + code
-              + (why == null ? "" : ": " + why)
+              + (INCURABLE.contains(code) ? "" : when)
+              + MEANINGS.getOrDefault(code, "")
               + (last.isEmpty() ? "" : " (" + last + ")"),
-          code,
-          null,
-          output);
+          end);
     }
-    return new Cause(
-        end.curable() ? Cause.Kind.INTERNAL : Cause.Kind.USER, end.trouble(), null, null, output);
+    return because(end.curable() ? Cause.Kind.INTERNAL : Cause.Kind.USER, end.trouble(), end);
   }
 
-  /** The same end, given the reason for which this side brought it about. */
+  /**
+   * The end, given the reason for which this side brought it about; that its memory was exhausted
+   * is the better reason.
+   */
   static Cause because(Cause.Kind kind, String message, ServerEvent.Ended end) {
-    return new Cause(kind, message, end.exitCode(), end.signal(), end.lastOutput());
+    ServerEvent.Memory memory = end.memory();
+    boolean exhausted = !memory.exhausted().isEmpty();
+    String peak =
+        memory.peakBytes() == 0 ? "" : "; its memory peaked at " + mebibytes(memory.peakBytes());
+    return new Cause(
+        exhausted ? Cause.Kind.OOM : kind,
+        (exhausted ? memory.exhausted() : message) + peak,
+        end.exitCode(),
+        end.signal(),
+        lines(end));
+  }
+
+  private static String mebibytes(long bytes) {
+    return Math.round(bytes / 1048576.0) + " MiB";
+  }
+
+  private static List<String> lines(ServerEvent.Ended end) {
+    if (end.stacks().isEmpty()) {
+      return end.lastOutput();
+    }
+    List<String> lines = new ArrayList<>(end.lastOutput());
+    lines.add(STACKS_FOLLOW);
+    lines.addAll(end.stacks());
+    return lines;
   }
 }

@@ -14,8 +14,10 @@ import java.io.IOException;
 import java.util.ArrayDeque;
 import java.util.ArrayList;
 import java.util.Deque;
+import java.util.HashMap;
 import java.util.HashSet;
 import java.util.List;
+import java.util.Map;
 import java.util.Optional;
 import java.util.OptionalLong;
 import java.util.Set;
@@ -34,6 +36,7 @@ final class JobPipe {
   private final String worker;
   private final Deque<Sent> sent = new ArrayDeque<>();
   private final Set<AttemptRef> cancelled = new HashSet<>();
+  private final Map<AttemptRef, Cause> givenUp = new HashMap<>();
   private long nextId = 1;
   private long headSince;
 
@@ -90,6 +93,7 @@ final class JobPipe {
 
   private Outcome outcome(Assignment job, Frame frame, long micros) {
     boolean wasCancelled = !cancelled.isEmpty() && cancelled.remove(job.ref());
+    Cause whyGivenUp = givenUp.isEmpty() ? null : givenUp.remove(job.ref());
     return switch (frame.type()) {
       case RESULT ->
           new Outcome(
@@ -101,17 +105,24 @@ final class JobPipe {
               null,
               worker,
               micros);
-      case ERROR ->
-          end(
-              job,
-              wasCancelled && frame.name().equals("cancelled")
-                  ? Outcome.Kind.CANCELLED
-                  : Outcome.Kind.FAILED,
-              raised(frame.payload()),
-              micros);
+      case ERROR -> {
+        Cause raised = raised(frame.payload());
+        boolean gaveWay = frame.name().equals("cancelled");
+        if (gaveWay && wasCancelled) {
+          yield end(job, Outcome.Kind.CANCELLED, raised, micros);
+        }
+        if (gaveWay && whyGivenUp != null) {
+          yield end(job, Outcome.Kind.LOST, with(whyGivenUp, raised.lastOutput()), micros);
+        }
+        yield end(job, Outcome.Kind.FAILED, raised, micros);
+      }
       case HELLO, JOB, SHUTDOWN ->
           throw new IllegalArgumentException("it sent a frame of type " + frame.type());
     };
+  }
+
+  private static Cause with(Cause cause, List<String> whereItWas) {
+    return new Cause(cause.kind(), cause.message(), null, null, whereItWas);
   }
 
   private static Cause raised(byte[] payload) {
@@ -121,7 +132,11 @@ final class JobPipe {
       error.path("traceback").forEach(line -> lines.add(line.asText()));
       String type = error.path("type").asText("");
       return new Cause(
-          Cause.Kind.USER, type + ": " + error.path("message").asText(""), null, null, lines);
+          type.equals("MemoryError") ? Cause.Kind.OOM : Cause.Kind.USER,
+          type + ": " + error.path("message").asText(""),
+          null,
+          null,
+          lines);
     } catch (IOException e) {
       return Cause.of(Cause.Kind.USER, new String(payload, UTF_8));
     }
@@ -152,6 +167,7 @@ final class JobPipe {
     }
     sent.clear();
     cancelled.clear();
+    givenUp.clear();
     return outcomes;
   }
 
@@ -162,6 +178,14 @@ final class JobPipe {
       if (wanted.contains(entry.job().ref())) {
         cancelled.add(entry.job().ref());
       }
+    }
+  }
+
+  /** The running job has to end for this cause: it is lost when it gives way to an interrupt. */
+  void giveUpHead(Cause cause) {
+    Sent first = sent.peekFirst();
+    if (first != null) {
+      givenUp.put(first.job().ref(), cause);
     }
   }
 

@@ -31,12 +31,40 @@ public sealed interface ServerEvent {
    * @param trouble why it could not be started, one line for people; empty when it was
    * @param curable whether the trouble may be over at the next try
    * @param lastOutput the last lines that it printed
+   * @param memory what it had of memory
+   * @param stacks where its threads were when it was asked last, a line a frame; empty when it was
+   *     not, or did not tell
    */
   record Ended(
       @Nullable Integer exitCode,
       @Nullable Integer signal,
       String trouble,
       boolean curable,
-      List<String> lastOutput)
-      implements ServerEvent {}
+      List<String> lastOutput,
+      Memory memory,
+      List<String> stacks)
+      implements ServerEvent {
+
+    /** An end of which nothing more is known. */
+    Ended(
+        @Nullable Integer exitCode,
+        @Nullable Integer signal,
+        String trouble,
+        boolean curable,
+        List<String> lastOutput) {
+      this(exitCode, signal, trouble, curable, lastOutput, Memory.UNKNOWN, List.of());
+    }
+  }
+
+  /**
+   * The memory of a process and all it had started.
+   *
+   * @param peakBytes the most that was resident at any time; 0 when nobody looked
+   * @param exhausted why it had to be killed for its memory, one line for people; empty when it had
+   *     not
+   */
+  record Memory(long peakBytes, String exhausted) {
+    /** Of a process that never ran. */
+    static final Memory UNKNOWN = new Memory(0, "");
+  }
 }

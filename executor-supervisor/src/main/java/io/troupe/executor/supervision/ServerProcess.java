@@ -25,6 +25,9 @@ public interface ServerProcess {
    */
   void nudge(long id);
 
+  /** Has the process write down where its threads are, if it can, for the cause of its end. */
+  void recordStacks();
+
   /** Asks the process and all it has started to end (SIGTERM). */
   void terminate();
 

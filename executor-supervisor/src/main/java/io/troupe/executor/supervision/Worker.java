@@ -8,6 +8,7 @@ import akka.actor.typed.javadsl.Behaviors;
 import akka.actor.typed.javadsl.TimerScheduler;
 import io.troupe.model.Cause;
 import io.troupe.model.ContentType;
+import io.troupe.model.WorkerProtocol;
 import io.troupe.model.WorkerState;
 import io.troupe.protocol.Assignment;
 import io.troupe.protocol.AttemptRef;
@@ -44,15 +45,15 @@ final class Worker {
 
   private record FromServer(int start, ServerEvent event) implements Command {}
 
-  private record CancelOver(int start, long job) implements Command {}
-
   private enum Timer implements Command {
     START_DEADLINE,
     STABLE,
     RELAUNCH,
     JOB_DEADLINE,
     DRAIN_OVER,
-    GRACE_OVER,
+    INTERRUPT_OVER,
+    TERMINATE_OVER,
+    LOOK_OVER,
     HUNG_UP_FOR_LONG,
     LOOK_FOR_WAITING_RESULTS
   }
@@ -63,9 +64,6 @@ final class Worker {
   /** A process that closed its socket is about to exit; it gets so long. */
   private static final Duration HUNG_UP_GRACE = Duration.ofSeconds(2);
 
-  /** The part of the grace in which running jobs may finish before SIGTERM. */
-  private static final double DRAIN_SHARE = 0.6;
-
   private final String id;
   private final TaskData.Worker spec;
   private final WorkerSettings settings;
@@ -75,15 +73,23 @@ final class Worker {
   private final ActorContext<Command> context;
   private final TimerScheduler<Command> timers;
 
+  private final WorkerLife life = new WorkerLife();
   private int starts;
   private int crashes;
   private @Nullable Cause lastCause;
   private @Nullable Doom doom;
   private long deadlineArmed;
-  private long interrupted;
   private long nudgeNext;
 
-  /** Why this side has killed the process. */
+  /** The job that was interrupted last, and why its process goes down if it does not end. */
+  private long interrupted;
+
+  private @Nullable Doom fate;
+
+  /** How the steps from here to SIGKILL are timed. */
+  private Ladder ladder;
+
+  /** Why this side has the process killed, and whether that counts as a crash of it. */
   private record Doom(Cause.Kind kind, String message, boolean counts) {}
 
   static Behavior<Command> create(
@@ -118,6 +124,7 @@ final class Worker {
     this.supervisor = supervisor;
     this.context = context;
     this.timers = timers;
+    this.ladder = Ladder.ending(settings.cancelGrace());
   }
 
   // ---- starting
@@ -125,6 +132,7 @@ final class Worker {
   private Behavior<Command> launch() {
     starts++;
     doom = null;
+    interrupted = 0;
     int start = starts;
     ActorRef<Command> self = context.getSelf();
     ServerProcess server =
@@ -140,11 +148,12 @@ final class Worker {
         .onMessage(Run.class, run -> refuse(run.jobs()))
         .onMessage(Stop.class, stop -> stopping(server, new JobPipe(id), stop.grace()))
         .onMessageEquals(Sample.NOW, () -> changed(WorkerState.STARTING, server))
-        .onMessageEquals(Timer.HUNG_UP_FOR_LONG, () -> doomed(server, DEAF))
+        .onMessageEquals(Timer.HUNG_UP_FOR_LONG, () -> lookAndKill(server, DEAF))
+        .onMessageEquals(Timer.LOOK_OVER, () -> kill(server))
         .onMessageEquals(
             Timer.START_DEADLINE,
             () ->
-                doomed(
+                lookAndKill(
                     server,
                     new Doom(
                         Cause.Kind.TIMEOUT,
@@ -164,7 +173,7 @@ final class Worker {
       return running(server, new JobPipe(id));
     }
     if (event instanceof ServerEvent.Ended ended) {
-      return ended(ended, server, new JobPipe(id));
+      return ended(ended, false, server, new JobPipe(id));
     }
     if (event instanceof ServerEvent.HungUp hungUp) {
       return onHungUp(hungUp, server);
@@ -181,11 +190,13 @@ final class Worker {
             FromServer.class, this::current, m -> onEventWhileRunning(m.event(), server, pipe))
         .onMessage(Run.class, run -> run(run.jobs(), server, pipe))
         .onMessage(Cancel.class, cancel -> cancel(cancel.attempts(), server, pipe))
-        .onMessage(CancelOver.class, over -> onCancelOver(over, server, pipe))
         .onMessage(Stop.class, stop -> drain(server, pipe, stop.grace()))
         .onMessageEquals(Timer.JOB_DEADLINE, () -> onJobDeadline(server, pipe))
+        .onMessageEquals(Timer.INTERRUPT_OVER, () -> onInterruptOver(server, pipe))
+        .onMessageEquals(Timer.TERMINATE_OVER, () -> onTerminateOver(server))
+        .onMessageEquals(Timer.LOOK_OVER, () -> kill(server))
         .onMessageEquals(Timer.LOOK_FOR_WAITING_RESULTS, () -> nudge(server, pipe))
-        .onMessageEquals(Timer.HUNG_UP_FOR_LONG, () -> doomed(server, DEAF))
+        .onMessageEquals(Timer.HUNG_UP_FOR_LONG, () -> lookAndKill(server, DEAF))
         .onMessageEquals(Timer.STABLE, this::onStable)
         .onMessageEquals(Sample.NOW, () -> changed(WorkerState.READY, server))
         .onAnyMessage(Worker::ignore)
@@ -206,7 +217,7 @@ final class Worker {
       return onReceived(received, server, pipe);
     }
     if (event instanceof ServerEvent.Ended ended) {
-      return ended(ended, server, pipe);
+      return ended(ended, true, server, pipe);
     }
     if (event instanceof ServerEvent.HungUp hungUp) {
       return onHungUp(hungUp, server);
@@ -274,7 +285,8 @@ final class Worker {
       return Behaviors.same();
     }
     String message = "the job ran longer than its timeout of " + pipe.headTimeoutMillis() + " ms";
-    return doomed(server, new Doom(Cause.Kind.TIMEOUT, message, false));
+    pipe.giveUpHead(Cause.of(Cause.Kind.TIMEOUT, message));
+    return endHead(server, pipe, new Doom(Cause.Kind.TIMEOUT, message, false));
   }
 
   private void armNudge(JobPipe pipe) {
@@ -302,24 +314,72 @@ final class Worker {
     return Behaviors.same();
   }
 
-  /** A cancelled job that has begun is interrupted, and killed when that does not help. */
+  /** A cancelled job that has begun is interrupted. */
   private void interruptIfUnwanted(ServerProcess server, JobPipe pipe) {
-    OptionalLong unwanted = pipe.unwantedHead();
-    if (unwanted.isPresent() && unwanted.getAsLong() != interrupted) {
-      interrupted = unwanted.getAsLong();
-      server.interrupt(interrupted);
-      CancelOver over = new CancelOver(starts, interrupted);
-      timers.startSingleTimer(over, settings.cancelGrace());
+    if (pipe.unwantedHead().isPresent()) {
+      endHead(server, pipe, new Doom(Cause.Kind.KILLED, "the job was cancelled", false));
     }
   }
 
-  private Behavior<Command> onCancelOver(CancelOver over, ServerProcess server, JobPipe pipe) {
-    if (over.start() != starts || pipe.head() != over.job()) {
+  // ---- the ladder to SIGKILL
+
+  /**
+   * Interrupts the running job; its process goes down step by step if the job does not end. A
+   * server that speaks HTTP does not hear of the interrupt, so a job that hangs there would hang on
+   * behind the next ones: only when it is cancelled it is left at that.
+   */
+  private Behavior<Command> endHead(ServerProcess server, JobPipe pipe, Doom why) {
+    if (interrupted == pipe.head()) {
       return Behaviors.same();
     }
-    return doomed(server, new Doom(Cause.Kind.KILLED, "the job was cancelled", false));
+    interrupted = pipe.head();
+    fate = why;
+    ladder = Ladder.ending(settings.cancelGrace());
+    if (spec.protocol() == WorkerProtocol.HTTP && why.kind() == Cause.Kind.TIMEOUT) {
+      return terminate(server, why, ladder.interrupt().plus(ladder.terminate()));
+    }
+    timers.startSingleTimer(Timer.INTERRUPT_OVER, ladder.interrupt());
+    server.interrupt(interrupted);
+    return Behaviors.same();
   }
 
+  private Behavior<Command> onInterruptOver(ServerProcess server, JobPipe pipe) {
+    Doom why = fate;
+    return why == null || pipe.head() != interrupted
+        ? Behaviors.same()
+        : terminate(server, why, ladder.terminate());
+  }
+
+  private Behavior<Command> terminate(ServerProcess server, Doom why, Duration patience) {
+    if (doom == null) {
+      doom = why;
+    }
+    timers.startSingleTimer(Timer.TERMINATE_OVER, patience);
+    server.recordStacks();
+    server.terminate();
+    return Behaviors.same();
+  }
+
+  private Behavior<Command> onTerminateOver(ServerProcess server) {
+    timers.startSingleTimer(Timer.LOOK_OVER, ladder.look());
+    server.recordStacks();
+    return Behaviors.same();
+  }
+
+  private static Behavior<Command> kill(ServerProcess server) {
+    server.kill();
+    return Behaviors.same();
+  }
+
+  /** For a process that hangs and cannot be spoken to. */
+  private Behavior<Command> lookAndKill(ServerProcess server, Doom why) {
+    if (doom == null) {
+      doom = why;
+    }
+    return onTerminateOver(server);
+  }
+
+  /** For a process that is not to be trusted for another moment. */
   private Behavior<Command> doomed(ServerProcess server, Doom why) {
     if (doom == null) {
       doom = why;
@@ -330,8 +390,9 @@ final class Worker {
 
   // ---- after the end of a process
 
-  private Behavior<Command> ended(ServerEvent.Ended end, ServerProcess server, JobPipe pipe) {
-    Cause cause = doom == null ? Ends.cause(end) : Ends.because(doom.kind(), doom.message(), end);
+  private Behavior<Command> ended(
+      ServerEvent.Ended end, boolean ready, ServerProcess server, JobPipe pipe) {
+    Cause cause = causeOf(end, ready);
     lastCause = cause;
     cancelTimers();
     boolean counts = doom == null || doom.counts();
@@ -341,6 +402,10 @@ final class Worker {
       return backOff(server, pipe, cause);
     }
     return giveUp(server, pipe, budgetUsed && crashes > 1 ? afterCrashes(cause) : cause);
+  }
+
+  private Cause causeOf(ServerEvent.Ended end, boolean ready) {
+    return doom == null ? Ends.cause(end, ready) : Ends.because(doom.kind(), doom.message(), end);
   }
 
   private Cause afterCrashes(Cause last) {
@@ -376,11 +441,13 @@ final class Worker {
     lastCause = cause;
     changed(WorkerState.FAILED, null);
     settleBroken(server, pipe, cause);
+    life.to(null);
     supervisor.tell(new WorkerFact.Ended(id, false, cause));
     return over();
   }
 
   private Behavior<Command> stopped(String message) {
+    life.to(null);
     supervisor.tell(new WorkerFact.Ended(id, true, Cause.of(Cause.Kind.DRAINED, message)));
     return over();
   }
@@ -397,60 +464,69 @@ final class Worker {
   // ---- stopping
 
   private Behavior<Command> drain(ServerProcess server, JobPipe pipe, Duration grace) {
-    Duration forJobs = Duration.ofMillis(Math.round(grace.toMillis() * DRAIN_SHARE));
+    Duration forJobs = Ladder.stopping(grace).finish();
     if (pipe.isEmpty() || forJobs.isZero()) {
       return stopping(server, pipe, grace);
     }
     timers.startSingleTimer(Timer.DRAIN_OVER, forJobs);
     changed(WorkerState.DRAINING, server);
-    return draining(server, pipe, grace.minus(forJobs));
+    return draining(server, pipe, grace);
   }
 
-  private Behavior<Command> draining(ServerProcess server, JobPipe pipe, Duration rest) {
+  private Behavior<Command> draining(ServerProcess server, JobPipe pipe, Duration grace) {
     return receive()
         .onMessage(
             FromServer.class,
             this::current,
-            m -> onEventWhileDraining(m.event(), server, pipe, rest))
+            m -> onEventWhileDraining(m.event(), server, pipe, grace))
         .onMessage(Run.class, run -> refuse(run.jobs()))
         .onMessage(Cancel.class, cancel -> cancel(cancel.attempts(), server, pipe))
-        .onMessage(CancelOver.class, over -> onCancelOver(over, server, pipe))
         .onMessage(Stop.class, stop -> drain(server, pipe, stop.grace()))
         .onMessageEquals(Timer.JOB_DEADLINE, () -> onJobDeadline(server, pipe))
+        .onMessageEquals(Timer.INTERRUPT_OVER, () -> onInterruptOver(server, pipe))
+        .onMessageEquals(Timer.TERMINATE_OVER, () -> onTerminateOver(server))
+        .onMessageEquals(Timer.LOOK_OVER, () -> kill(server))
         .onMessageEquals(Timer.LOOK_FOR_WAITING_RESULTS, () -> nudge(server, pipe))
-        .onMessageEquals(Timer.HUNG_UP_FOR_LONG, () -> doomed(server, DEAF))
-        .onMessageEquals(Timer.DRAIN_OVER, () -> stopping(server, pipe, rest))
+        .onMessageEquals(Timer.HUNG_UP_FOR_LONG, () -> lookAndKill(server, DEAF))
+        .onMessageEquals(Timer.DRAIN_OVER, () -> stopping(server, pipe, grace))
         .onMessageEquals(Sample.NOW, () -> changed(WorkerState.DRAINING, server))
         .onAnyMessage(Worker::ignore)
         .build();
   }
 
   private Behavior<Command> onEventWhileDraining(
-      ServerEvent event, ServerProcess server, JobPipe pipe, Duration rest) {
+      ServerEvent event, ServerProcess server, JobPipe pipe, Duration grace) {
     if (event instanceof ServerEvent.Ended ended) {
-      settleBroken(server, pipe, Ends.cause(ended));
+      settleBroken(server, pipe, causeOf(ended, true));
       return stopped("stopped as told");
     }
     Behavior<Command> next = onEventWhileRunning(event, server, pipe);
-    return pipe.isEmpty() && doom == null ? stopping(server, pipe, rest) : next;
+    return pipe.isEmpty() && doom == null ? stopping(server, pipe, grace) : next;
   }
 
   private Behavior<Command> stopping(ServerProcess server, JobPipe pipe, Duration grace) {
-    timers.cancel(Timer.START_DEADLINE);
-    timers.cancel(Timer.DRAIN_OVER);
-    timers.startSingleTimer(Timer.GRACE_OVER, grace);
+    cancelTimers();
+    ladder = Ladder.stopping(grace);
+    changed(WorkerState.STOPPING, server);
     if (grace.isZero()) {
       server.kill();
+    } else if (pipe.isEmpty() || pipe.head() == interrupted) {
+      terminateWhileStopping(server, pipe, ladder.interrupt().plus(ladder.terminate()));
     } else {
-      server.terminate();
+      pipe.giveUpHead(STOPPED);
+      interrupted = pipe.head();
+      timers.startSingleTimer(Timer.INTERRUPT_OVER, ladder.interrupt());
+      server.interrupt(interrupted);
     }
-    changed(WorkerState.STOPPING, server);
     return receive()
         .onMessage(
             FromServer.class, this::current, m -> onEventWhileStopping(m.event(), server, pipe))
         .onMessage(Run.class, run -> refuse(run.jobs()))
         .onMessage(Stop.class, stop -> onStopAgain(stop, server))
-        .onMessageEquals(Timer.GRACE_OVER, () -> doomed(server, STOPPED_BY_FORCE))
+        .onMessageEquals(
+            Timer.INTERRUPT_OVER, () -> terminateWhileStopping(server, pipe, ladder.terminate()))
+        .onMessageEquals(Timer.TERMINATE_OVER, () -> onTerminateOver(server))
+        .onMessageEquals(Timer.LOOK_OVER, () -> doomed(server, STOPPED_BY_FORCE))
         .onMessageEquals(Sample.NOW, () -> changed(WorkerState.STOPPING, server))
         .onAnyMessage(Worker::ignore)
         .build();
@@ -459,8 +535,20 @@ final class Worker {
   private static final Doom DEAF =
       new Doom(Cause.Kind.USER, "the process closed its socket and did not exit", true);
 
+  private static final Cause STOPPED = Cause.of(Cause.Kind.DRAINED, "its worker was stopped");
+
   private static final Doom STOPPED_BY_FORCE =
       new Doom(Cause.Kind.DRAINED, "killed as it did not end within its grace", false);
+
+  private Behavior<Command> terminateWhileStopping(
+      ServerProcess server, JobPipe pipe, Duration patience) {
+    timers.startSingleTimer(Timer.TERMINATE_OVER, patience);
+    if (!pipe.isEmpty()) {
+      server.recordStacks();
+    }
+    server.terminate();
+    return Behaviors.same();
+  }
 
   private Behavior<Command> onEventWhileStopping(
       ServerEvent event, ServerProcess server, JobPipe pipe) {
@@ -468,8 +556,12 @@ final class Worker {
       server.terminate(); // the order came before there was a process
     } else if (event instanceof ServerEvent.Received received && !pipe.isEmpty()) {
       onReceived(received, server, pipe);
+      if (timers.isTimerActive(Timer.INTERRUPT_OVER)) {
+        timers.cancel(Timer.INTERRUPT_OVER);
+        terminateWhileStopping(server, pipe, ladder.terminate());
+      }
     } else if (event instanceof ServerEvent.Ended ended) {
-      settleBroken(server, pipe, Ends.because(Cause.Kind.DRAINED, "its worker was stopped", ended));
+      settleBroken(server, pipe, Ends.because(STOPPED.kind(), STOPPED.message(), ended));
       return stopped(doom == null ? "stopped as told" : doom.message());
     }
     return Behaviors.same();
@@ -479,7 +571,8 @@ final class Worker {
     if (stop.grace().isZero()) {
       server.kill();
     } else {
-      timers.startSingleTimer(Timer.GRACE_OVER, stop.grace());
+      ladder = Ladder.stopping(stop.grace());
+      timers.startSingleTimer(Timer.TERMINATE_OVER, stop.grace().minus(ladder.look()));
     }
     return Behaviors.same();
   }
@@ -532,6 +625,7 @@ final class Worker {
   }
 
   private Behavior<Command> changed(WorkerState state, @Nullable ServerProcess server) {
+    life.to(state);
     supervisor.tell(
         new WorkerFact.Changed(
             id,

@@ -72,7 +72,8 @@ class LocalServersTest {
     servers =
         new LocalServers(
             sandbox,
-            new ServerSettings(1 << 20, 1 << 16, 1 << 20, Duration.ofMillis(100)),
+            new ServerSettings(
+                1 << 20, 1 << 16, 1 << 20, Duration.ofMillis(50), Duration.ofMillis(100)),
             channels,
             environment,
             "test-" + folder.getFileName());
@@ -367,6 +368,97 @@ class LocalServersTest {
     assertThat(expect(ServerEvent.HungUp.class).why())
         .isEqualTo(
             "it sent what is no frame: a frame of 4294967299 bytes is over the limit of 1048576");
+  }
+
+  @Test
+  void a_process_that_hears_nothing_still_tells_where_it_is_before_it_is_killed() throws Exception {
+    module(
+        """
+        import signal, time
+        def stuck(_):
+            signal.signal(signal.SIGINT, signal.SIG_IGN)
+            signal.signal(signal.SIGTERM, signal.SIG_IGN)
+            print("deaf")
+            while True: time.sleep(60)
+        """);
+    launch(WorkerProtocol.FRAMES, FRAMES, List.of());
+    expect(ServerEvent.Started.class);
+    expect(ServerEvent.Answered.class);
+    send(1, "stuck", "null");
+    eventually("it is deaf", () -> Files.exists(folder.resolve("worker-mine.0.1.stdout")));
+    server.recordStacks();
+    server.terminate();
+    Path stacks = folder.resolve("worker-mine.0.1.stacks");
+    eventually("its stacks are there", () -> stacks.toFile().length() > 0);
+    server.kill();
+    ServerEvent.Ended end = expectEnd();
+    assertThat(end.stacks()).anyMatch(line -> line.contains("mine.py\", line 6 in stuck"));
+    assertThat(stacks).doesNotExist();
+  }
+
+  @Test
+  void a_module_whose_import_hangs_tells_where() throws Exception {
+    module("import time\nprint('importing')\ntime.sleep(600)\n");
+    launch(WorkerProtocol.FRAMES, FRAMES, List.of());
+    eventually("it imports", () -> Files.exists(folder.resolve("worker-mine.0.1.stdout")));
+    server.recordStacks();
+    Path stacks = folder.resolve("worker-mine.0.1.stacks");
+    eventually("its stacks are there", () -> stacks.toFile().length() > 0);
+    server.kill();
+    assertThat(expectEnd().stacks()).anyMatch(line -> line.contains("mine.py\", line 3"));
+  }
+
+  @Test
+  void a_process_that_writes_no_stacks_is_not_disturbed_by_the_order_to() throws Exception {
+    launch(WorkerProtocol.NONE, "exec sleep 600", List.of());
+    expect(ServerEvent.Started.class);
+    expect(ServerEvent.Answered.class);
+    server.recordStacks();
+    server.terminate();
+    assertThat(expectEnd().signal()).isEqualTo(15);
+  }
+
+  @Test
+  void one_that_takes_more_memory_than_it_may_is_killed_and_the_reason_is_known() throws Exception {
+    module("def leak(_):\n  kept = []\n  while True: kept.append(bytearray(1 << 20))\n");
+    launch(WorkerProtocol.FRAMES, FRAMES, List.of());
+    expect(ServerEvent.Started.class);
+    expect(ServerEvent.Answered.class);
+    send(1, "leak", "null");
+    ServerEvent.Ended end = expectEnd();
+    assertThat(end.signal()).isEqualTo(9);
+    assertThat(end.memory().exhausted())
+        .matches("the process took \\d+ MiB of memory, more than its limit of 64 MiB");
+    assertThat(end.memory().peakBytes()).isGreaterThan(64 << 20);
+  }
+
+  @Test
+  void what_its_children_take_is_its_memory_too_but_what_they_share_counts_once() throws Exception {
+    module(
+        """
+        import os, signal, time
+        kept = b"x" * (40 << 20)
+        def share(_):
+            for i in range(3):
+                if os.fork() == 0: time.sleep(600); os._exit(0)
+            time.sleep(0.5)
+        def leak(_):
+            if os.fork() == 0:
+                os.setsid()
+                if os.fork() == 0:
+                    own = b"y" * (40 << 20)
+                    time.sleep(600)
+                os._exit(0)
+            time.sleep(600)
+        """);
+    launch(WorkerProtocol.FRAMES, FRAMES, List.of());
+    expect(ServerEvent.Started.class);
+    expect(ServerEvent.Answered.class);
+    send(1, "share", "null");
+    expect(ServerEvent.Received.class);
+    send(2, "leak", "null");
+    assertThat(expectEnd().memory().exhausted()).contains("more than its limit of 64 MiB");
+    assertThat(server.begun()).contains(2L);
   }
 
   @Test

@@ -75,8 +75,10 @@ final class FakeServers implements ServerLauncher {
       events.accept(new ServerEvent.Ended(code, null, "", true, List.of(output)));
     }
 
-    void dieBy(int signal) {
-      events.accept(new ServerEvent.Ended(null, signal, "", true, List.of()));
+    void dieBy(int signal, String... stacks) {
+      events.accept(
+          new ServerEvent.Ended(
+              null, signal, "", true, List.of(), ServerEvent.Memory.UNKNOWN, List.of(stacks)));
     }
 
     void neverStarted(String trouble, boolean curable) {
@@ -103,15 +105,14 @@ final class FakeServers implements ServerLauncher {
     }
 
     void fail(String kind, String body) {
+      failWithId(expectJob().id(), kind, body);
+    }
+
+    void failWithId(long id, String kind, String body) {
       events.accept(
           new ServerEvent.Received(
               List.of(
-                  new Frame(
-                      Frame.Type.ERROR,
-                      ContentType.JSON,
-                      expectJob().id(),
-                      kind,
-                      body.getBytes(UTF_8)))));
+                  new Frame(Frame.Type.ERROR, ContentType.JSON, id, kind, body.getBytes(UTF_8)))));
     }
 
     void answerWithId(long id) {
@@ -124,7 +125,7 @@ final class FakeServers implements ServerLauncher {
       return poll(jobs, "job");
     }
 
-    /** The next of: terminate, kill, interrupt ID. */
+    /** The next of: interrupt ID, nudge ID, stacks, terminate, kill. */
     String told() {
       return poll(told, "order");
     }
@@ -167,6 +168,11 @@ final class FakeServers implements ServerLauncher {
     @Override
     public void nudge(long id) {
       told.add("nudge " + id);
+    }
+
+    @Override
+    public void recordStacks() {
+      told.add("stacks");
     }
 
     @Override

@@ -237,20 +237,54 @@ class RulesTest {
 
     @Test
     void by_a_code_names_it_and_the_last_line() {
-      Cause cause = Ends.cause(new ServerEvent.Ended(1, null, "", true, OUTPUT));
+      Cause cause = Ends.cause(new ServerEvent.Ended(1, null, "", true, OUTPUT), true);
       assertThat(cause.message()).isEqualTo("the process exited with code 1 (last line)");
       assertThat(cause.exitCode()).isEqualTo(1);
       assertThat(cause.lastOutput()).isEqualTo(OUTPUT);
     }
 
+    @ParameterizedTest
+    @CsvSource(
+        delimiter = '|',
+        value = {
+          "0 | true | USER | code 0, though nobody had told it to",
+          "3 | false | USER | code 3 before it was ready",
+          "64 | false | USER | code 64: its command line or environment is wrong",
+          "75 | true | INTERNAL | code 75: it lost its connection to the executor",
+          "76 | true | USER | code 76: what came over its socket was no frame",
+          "126 | false | USER | code 126: its command cannot be executed",
+          "127 | false | USER | code 127: its command was not found"
+        })
+    void by_a_code_says_what_that_means(int code, boolean ready, Cause.Kind kind, String text) {
+      Cause cause = Ends.cause(new ServerEvent.Ended(code, null, "", true, List.of()), ready);
+      assertThat(cause.kind()).isEqualTo(kind);
+      assertThat(cause.message()).isEqualTo("the process exited with " + text);
+    }
+
+    @Test
+    void tells_the_peak_of_memory_and_calls_its_exhaustion_by_its_name() {
+      ServerEvent.Ended end =
+          new ServerEvent.Ended(
+              null,
+              9,
+              "",
+              true,
+              OUTPUT,
+              new ServerEvent.Memory(140 << 20, "it took 131 MiB"),
+              List.of());
+      Cause cause = Ends.because(Cause.Kind.TIMEOUT, "the job was slow", end);
+      assertThat(cause.kind()).isEqualTo(Cause.Kind.OOM);
+      assertThat(cause.message()).isEqualTo("it took 131 MiB; its memory peaked at 140 MiB");
+    }
+
     @Test
     void by_a_signal_names_it() {
-      Cause killed = Ends.cause(new ServerEvent.Ended(null, 9, "", true, OUTPUT));
+      Cause killed = Ends.cause(new ServerEvent.Ended(null, 9, "", true, OUTPUT), true);
       assertThat(killed.kind()).isEqualTo(Cause.Kind.KILLED);
       assertThat(killed.message()).isEqualTo("the process was ended by SIGKILL from outside");
-      assertThat(Ends.cause(new ServerEvent.Ended(null, 11, "", true, OUTPUT)).message())
-          .isEqualTo("the process was ended by SIGSEGV");
-      assertThat(Ends.cause(new ServerEvent.Ended(null, 31, "", true, OUTPUT)).message())
+      assertThat(Ends.cause(new ServerEvent.Ended(null, 11, "", true, OUTPUT), false).message())
+          .isEqualTo("the process was ended by SIGSEGV before it was ready");
+      assertThat(Ends.cause(new ServerEvent.Ended(null, 31, "", true, OUTPUT), true).message())
           .isEqualTo("the process was ended by signal 31");
     }
   }

@@ -336,7 +336,9 @@ class SupervisorTest {
     assertThat(next(reports)).isEqualTo("w1 KILLING");
     assertThat(next(reports)).isEqualTo("late KILLED");
     fromQueue(SupervisorToQueue.Pull.class, pull -> pull.capacity() == 0);
-    actors.pass(Duration.ofSeconds(8));
+    actors.pass(Duration.ofMillis(7600));
+    assertThat(server.told()).isEqualTo("stacks");
+    actors.pass(Duration.ofMillis(400));
     assertThat(server.told()).isEqualTo("kill");
     actors.pass(Duration.ofSeconds(2));
     scheduler.expectTerminated(supervisor);

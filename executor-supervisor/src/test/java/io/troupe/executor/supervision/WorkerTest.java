@@ -36,6 +36,8 @@ class WorkerTest {
           Duration.ofSeconds(30),
           Duration.ofSeconds(2));
 
+  private static final Ladder LADDER = Ladder.ending(SETTINGS.cancelGrace());
+
   @RegisterExtension final ActorTest actors = new ActorTest();
 
   private final FakeServers servers = new FakeServers();
@@ -223,6 +225,8 @@ class WorkerTest {
     expectState(WorkerState.STARTING);
     FakeServer server = servers.next();
     actors.pass(START_TIMEOUT);
+    assertThat(server.told()).isEqualTo("stacks");
+    actors.pass(LADDER.look());
     assertThat(server.told()).isEqualTo("kill");
     server.dieBy(9);
     Cause cause = expectState(WorkerState.BACKING_OFF).cause();
@@ -231,7 +235,40 @@ class WorkerTest {
   }
 
   @Test
-  void a_job_that_runs_too_long_costs_its_process_and_those_behind_it_nothing() {
+  void a_job_that_runs_too_long_and_gives_way_is_lost_and_its_process_lives_on() {
+    FakeServer server = readyServer();
+    worker.tell(new Worker.Run(List.of(job("a", Duration.ofSeconds(3)))));
+    server.expectJob();
+    actors.pass(Duration.ofSeconds(3));
+    assertThat(server.told()).isEqualTo("interrupt 1");
+    server.failWithId(
+        1, "cancelled", "{\"type\":\"JobCancelled\",\"message\":\"\",\"traceback\":[\"line 7\"]}");
+    Outcome outcome = expectSettled().get(0);
+    assertThat(kinds(List.of(outcome))).containsExactly("a LOST");
+    assertThat(outcome.cause().kind()).isEqualTo(Cause.Kind.TIMEOUT);
+    assertThat(outcome.cause().lastOutput()).containsExactly("line 7");
+    run("b");
+    server.answer(1);
+    assertThat(kinds(expectSettled())).containsExactly("b SUCCEEDED");
+    actors.pass(SETTINGS.cancelGrace());
+    assertThat(server.toldNothing()).isTrue();
+  }
+
+  @Test
+  void a_job_that_raises_something_else_when_its_time_is_over_has_failed_by_itself() {
+    FakeServer server = readyServer();
+    worker.tell(new Worker.Run(List.of(job("a", Duration.ofSeconds(3)))));
+    server.expectJob();
+    actors.pass(Duration.ofSeconds(3));
+    assertThat(server.told()).isEqualTo("interrupt 1");
+    server.failWithId(1, "raised", "{\"type\":\"MemoryError\",\"message\":\"\"}");
+    Outcome outcome = expectSettled().get(0);
+    assertThat(outcome.kind()).isEqualTo(Outcome.Kind.FAILED);
+    assertThat(outcome.cause().kind()).isEqualTo(Cause.Kind.OOM);
+  }
+
+  @Test
+  void a_job_that_runs_too_long_and_stays_costs_its_process_and_those_behind_it_nothing() {
     FakeServer server = readyServer();
     worker.tell(
         new Worker.Run(List.of(job("a", Duration.ofSeconds(3)), job("b", Duration.ofSeconds(60)))));
@@ -240,12 +277,14 @@ class WorkerTest {
     actors.pass(Duration.ofSeconds(3).minus(MOMENT));
     assertThat(server.toldNothing()).isTrue();
     actors.pass(MOMENT);
-    assertThat(server.told()).isEqualTo("kill");
-    server.dieBy(9);
+    expectLadder(server);
+    server.dieBy(9, "  File \"mine.py\", line 3 in stuck");
     expectState(WorkerState.BACKING_OFF);
     List<Outcome> outcomes = expectSettled();
     assertThat(kinds(outcomes)).containsExactly("a LOST", "b NOT_STARTED");
     assertThat(outcomes.get(0).cause().kind()).isEqualTo(Cause.Kind.TIMEOUT);
+    assertThat(outcomes.get(0).cause().lastOutput())
+        .containsExactly("Where it was when it was ended:", "  File \"mine.py\", line 3 in stuck");
     actors.pass(Duration.ofMillis(50));
     readyServer();
   }
@@ -262,6 +301,24 @@ class WorkerTest {
     actors.pass(limit.minus(MOMENT));
     assertThat(server.toldNothing()).isTrue();
     actors.pass(MOMENT);
+    assertThat(server.told()).isEqualTo("interrupt 2");
+  }
+
+  /** From SIGINT to SIGKILL, each step when its time has come and not before. */
+  private void expectLadder(FakeServer server) {
+    assertThat(server.told()).isEqualTo("interrupt 1");
+    actors.pass(LADDER.interrupt().minus(MOMENT));
+    assertThat(server.toldNothing()).isTrue();
+    actors.pass(MOMENT);
+    assertThat(server.told()).isEqualTo("stacks");
+    assertThat(server.told()).isEqualTo("terminate");
+    actors.pass(LADDER.terminate().minus(MOMENT));
+    assertThat(server.toldNothing()).isTrue();
+    actors.pass(MOMENT);
+    assertThat(server.told()).isEqualTo("stacks");
+    actors.pass(LADDER.look().minus(MOMENT));
+    assertThat(server.toldNothing()).isTrue();
+    actors.pass(MOMENT);
     assertThat(server.told()).isEqualTo("kill");
   }
 
@@ -270,9 +327,7 @@ class WorkerTest {
     FakeServer server = readyServer();
     run("a", "b");
     worker.tell(new Worker.Cancel(List.of(new AttemptRef("a", 1))));
-    assertThat(server.told()).isEqualTo("interrupt 1");
-    actors.pass(SETTINGS.cancelGrace());
-    assertThat(server.told()).isEqualTo("kill");
+    expectLadder(server);
     server.began(1);
     server.dieBy(9);
     assertThat(kinds(expectSettled())).containsExactly("a CANCELLED", "b NOT_STARTED");
@@ -334,21 +389,43 @@ class WorkerTest {
   }
 
   @Test
-  void the_grace_is_shared_by_the_job_sigterm_and_sigkill() {
+  void the_grace_is_shared_by_the_job_sigint_sigterm_and_sigkill() {
     FakeServer server = readyServer();
     run("a");
     worker.tell(new Worker.Stop(Duration.ofSeconds(10)));
     expectState(WorkerState.DRAINING);
     actors.pass(Duration.ofSeconds(6));
     expectState(WorkerState.STOPPING);
+    assertThat(server.told()).isEqualTo("interrupt 1");
+    actors.pass(Duration.ofSeconds(1));
+    assertThat(server.told()).isEqualTo("stacks");
     assertThat(server.told()).isEqualTo("terminate");
-    actors.pass(Duration.ofSeconds(4));
+    actors.pass(Duration.ofMillis(2500));
+    assertThat(server.told()).isEqualTo("stacks");
+    actors.pass(Duration.ofMillis(500));
     assertThat(server.told()).isEqualTo("kill");
     server.began(1);
     server.dieBy(9);
     List<Outcome> outcomes = expectSettled();
     assertThat(kinds(outcomes)).containsExactly("a LOST");
     assertThat(outcomes.get(0).cause().kind()).isEqualTo(Cause.Kind.DRAINED);
+    assertThat(expectEnded().asked()).isTrue();
+  }
+
+  @Test
+  void a_job_that_gives_way_to_the_end_of_its_worker_is_lost_to_it_and_the_rest_goes_quicker() {
+    FakeServer server = readyServer();
+    run("a");
+    worker.tell(new Worker.Stop(Duration.ofSeconds(10)));
+    expectState(WorkerState.DRAINING);
+    actors.pass(Duration.ofSeconds(6));
+    assertThat(server.told()).isEqualTo("interrupt 1");
+    server.fail("cancelled", "{}");
+    List<Outcome> outcomes = expectSettled();
+    assertThat(kinds(outcomes)).containsExactly("a LOST");
+    assertThat(outcomes.get(0).cause().kind()).isEqualTo(Cause.Kind.DRAINED);
+    assertThat(server.told()).isEqualTo("terminate");
+    server.exit(0);
     assertThat(expectEnded().asked()).isTrue();
   }
 
@@ -369,7 +446,9 @@ class WorkerTest {
     expectState(WorkerState.STOPPING);
     worker.tell(Worker.Sample.NOW);
     expectState(WorkerState.STOPPING);
-    actors.pass(Duration.ofSeconds(1));
+    actors.pass(Duration.ofMillis(950));
+    assertThat(server.told()).isEqualTo("stacks");
+    actors.pass(Duration.ofMillis(50));
     assertThat(server.told()).isEqualTo("kill");
   }
 
@@ -415,6 +494,8 @@ class WorkerTest {
     expectState(WorkerState.READY);
     assertThat(server.toldNothing()).isTrue();
     actors.pass(Duration.ofSeconds(2));
+    assertThat(server.told()).isEqualTo("stacks");
+    actors.pass(LADDER.look());
     assertThat(server.told()).isEqualTo("kill");
   }
 

@@ -1,0 +1,95 @@
+package io.troupe.executor.process;
+
+import io.troupe.executor.supervision.ServerEvent;
+import java.util.ArrayList;
+import java.util.HashSet;
+import java.util.List;
+import java.util.Optional;
+import java.util.Set;
+import java.util.function.Supplier;
+
+/**
+ * What a worker's process and all it has started take of memory, looked at again and again by one
+ * thread: how much it was at most, and whether it is more than they may have. Memory that only
+ * mirrors files does not count against the limit, as the kernel can have it back; what several
+ * processes share counts once.
+ */
+final class MemoryWatch {
+  /** Processes that have left their parents are looked for once in so many looks. */
+  private static final int LOOKS_BETWEEN_SEARCHES = 8;
+
+  private final long limit;
+  private final Supplier<List<ProcessHandle>> everywhere;
+  private final long killedBefore = ProcessTable.killedForMemory();
+  private List<Long> strays = List.of();
+  private long looks;
+  private long peak;
+  private long killedForMemory = killedBefore;
+  private String exhausted = "";
+
+  /**
+   * @param limit bytes
+   * @param everywhere finds all its processes; dear
+   */
+  MemoryWatch(long limit, Supplier<List<ProcessHandle>> everywhere) {
+    this.limit = limit;
+    this.everywhere = everywhere;
+  }
+
+  /**
+   * Looks at them.
+   *
+   * @param leader pid of the worker's process
+   * @return whether they have to be killed for their memory
+   */
+  synchronized boolean look(long leader) {
+    if (looks++ % LOOKS_BETWEEN_SEARCHES == LOOKS_BETWEEN_SEARCHES - 1) {
+      strays = everywhere.get().stream().map(ProcessHandle::pid).toList();
+    }
+    killedForMemory = ProcessTable.killedForMemory();
+    Set<Long> all = new HashSet<>(strays);
+    addFamily(leader, all);
+    long resident = 0;
+    long own = 0;
+    List<Long> living = new ArrayList<>();
+    for (long pid : all) {
+      Optional<ProcessTable.Memory> memory = ProcessTable.memory(pid);
+      if (memory.isPresent()) {
+        living.add(pid);
+        resident += memory.get().resident();
+        own += memory.get().own();
+        peak = Math.max(peak, pid == leader ? memory.get().peak() : 0);
+      }
+    }
+    peak = Math.max(peak, resident);
+    if (own > limit && living.size() > 1) {
+      own = ProcessTable.ownShared(living);
+    }
+    if (own > limit && exhausted.isEmpty()) {
+      exhausted =
+          "the process took %d MiB of memory, more than its limit of %d MiB"
+              .formatted(own >> 20, limit >> 20);
+    }
+    return !exhausted.isEmpty();
+  }
+
+  private static void addFamily(long pid, Set<Long> found) {
+    if (found.add(pid)) {
+      ProcessTable.children(pid).forEach(child -> addFamily(child, found));
+    }
+  }
+
+  /**
+   * What is to be said of it at its end.
+   *
+   * @param killed whether it ended by a SIGKILL that did not come from here: the kernel's, if that
+   *     has just killed somebody for want of memory
+   */
+  synchronized ServerEvent.Memory atEnd(boolean killed) {
+    if (killed && exhausted.isEmpty() && ProcessTable.killedForMemory() > killedForMemory) {
+      exhausted =
+          "the kernel killed the process, as the machine or its container had no memory left";
+    }
+    return new ServerEvent.Memory(peak, exhausted);
+  }
+}
