@@ -41,6 +41,7 @@ final class LocalCluster {
       @Nullable Double cpus,
       @Nullable Integer memMb,
       boolean scheduler,
+      Optional<Path> settings,
       @Nullable Integer mesosPort,
       @Nullable Integer agentPort,
       @Nullable Integer apiPort,
@@ -116,6 +117,7 @@ final class LocalCluster {
       lock(file);
       LocalState state = answering(state());
       state = state.withPorts(wishes.ports(state.ports()));
+      state = state.withSettings(wishes.settings().or(state::settings));
       if (state.mesos().isEmpty()) {
         sweep(Duration.ZERO, state.scheduler());
         emptySandboxes();
@@ -130,7 +132,7 @@ final class LocalCluster {
       Optional<Daemon> scheduler =
           state.scheduler().isPresent() || !wishes.scheduler()
               ? Optional.empty()
-              : Optional.of(startScheduler(state.ports()));
+              : Optional.of(startScheduler(state));
       state = state.withScheduler(scheduler.map(Daemon::identity).or(state::scheduler));
       state.write(directory);
       try {
@@ -290,7 +292,8 @@ final class LocalCluster {
     return start("the local Mesos", "mesos.log", command);
   }
 
-  private Daemon startScheduler(LocalState.Ports ports) {
+  private Daemon startScheduler(LocalState state) {
+    LocalState.Ports ports = state.ports();
     List<String> command = java("scheduler", "-Xmx512m", "-XX:+UseSerialGC");
     command.add("-Dtroupe.api.port=" + ports.api());
     command.add("-Dakka.management.http.port=" + ports.management());
@@ -300,7 +303,8 @@ final class LocalCluster {
     command.add("-Dtroupe.executor.java-options=" + executorOptions());
     command.add("io.troupe.scheduler.Main");
     command.addAll(List.of("--master", ports.mesosUrl()));
-    command.addAll(List.of("--conf", conf.resolve("local.conf").toString()));
+    Path settings = state.settings().orElse(conf.resolve("local.conf"));
+    command.addAll(List.of("--conf", settings.toString()));
     command.addAll(List.of("--dir", directory.resolve("scheduler").toString()));
     return start("the scheduler", "scheduler.log", command);
   }

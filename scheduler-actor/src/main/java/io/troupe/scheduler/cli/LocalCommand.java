@@ -9,6 +9,7 @@ import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Optional;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Option;
@@ -80,6 +81,7 @@ final class LocalCommand extends Group {
                     0.6,
                     512,
                     true,
+                    Optional.empty(),
                     ports.get(0),
                     ports.get(1),
                     ports.get(2),
@@ -144,6 +146,13 @@ final class LocalCommand extends Group {
     @Option(names = "--no-scheduler", description = "Only Mesos, for other frameworks to use.")
     private boolean noScheduler;
 
+    @Option(
+        names = "--conf",
+        paramLabel = "FILE",
+        description =
+            "The scheduler's settings, in place of those of conf/local.conf; kept for the next up.")
+    private @Nullable Path settings;
+
     @Option(names = "--mesos-port", paramLabel = "PORT", description = "Default: 5050.")
     private @Nullable Integer mesosPort;
 
@@ -176,6 +185,7 @@ final class LocalCommand extends Group {
                     cpus,
                     mem,
                     !noScheduler,
+                    Optional.ofNullable(settings).map(Path::toAbsolutePath),
                     mesosPort,
                     agentPort,
                     apiPort,

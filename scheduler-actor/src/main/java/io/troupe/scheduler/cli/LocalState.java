@@ -14,8 +14,13 @@ import java.util.Optional;
  * @param mesos the embedded master and agents; empty when they were not started
  * @param scheduler empty when it was not started
  * @param ports where they listen
+ * @param settings the scheduler's configuration file; empty for that of the distribution
  */
-record LocalState(Optional<LocalProcess> mesos, Optional<LocalProcess> scheduler, Ports ports) {
+record LocalState(
+    Optional<LocalProcess> mesos,
+    Optional<LocalProcess> scheduler,
+    Ports ports,
+    Optional<Path> settings) {
   private static final String FILE = "local.json";
 
   /** The ports of a local cluster, all on 127.0.0.1. */
@@ -36,24 +41,28 @@ record LocalState(Optional<LocalProcess> mesos, Optional<LocalProcess> scheduler
   }
 
   static final LocalState NOTHING =
-      new LocalState(Optional.empty(), Optional.empty(), Ports.DEFAULT);
+      new LocalState(Optional.empty(), Optional.empty(), Ports.DEFAULT, Optional.empty());
 
   LocalState withMesos(Optional<LocalProcess> process) {
-    return new LocalState(process, scheduler, ports);
+    return new LocalState(process, scheduler, ports, settings);
   }
 
   LocalState withScheduler(Optional<LocalProcess> process) {
-    return new LocalState(mesos, process, ports);
+    return new LocalState(mesos, process, ports, settings);
   }
 
   LocalState withPorts(Ports others) {
-    return new LocalState(mesos, scheduler, others);
+    return new LocalState(mesos, scheduler, others, settings);
+  }
+
+  LocalState withSettings(Optional<Path> file) {
+    return new LocalState(mesos, scheduler, ports, file);
   }
 
   /** The same without the processes that have ended. */
   LocalState living() {
     return new LocalState(
-        mesos.filter(LocalProcess::alive), scheduler.filter(LocalProcess::alive), ports);
+        mesos.filter(LocalProcess::alive), scheduler.filter(LocalProcess::alive), ports, settings);
   }
 
   static Optional<LocalState> read(Path directory) {
@@ -73,7 +82,8 @@ record LocalState(Optional<LocalProcess> mesos, Optional<LocalProcess> scheduler
                   ports.path("agent").asInt(),
                   ports.path("api").asInt(),
                   ports.path("management").asInt(),
-                  ports.path("artery").asInt())));
+                  ports.path("artery").asInt()),
+              Optional.ofNullable(json.path("settings").textValue()).map(Path::of)));
     } catch (IOException e) {
       throw Failure.of("cannot read " + file + ": remove it if nothing runs any more");
     }
@@ -89,6 +99,7 @@ record LocalState(Optional<LocalProcess> mesos, Optional<LocalProcess> scheduler
         .put("api", ports.api())
         .put("management", ports.management())
         .put("artery", ports.artery());
+    settings.ifPresent(file -> json.put("settings", file.toString()));
     try {
       Path next = directory.resolve(FILE + ".new");
       Files.write(next, Terminal.JSON.writeValueAsBytes(json));

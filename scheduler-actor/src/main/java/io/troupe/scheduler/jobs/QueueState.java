@@ -176,11 +176,13 @@ final class QueueState {
     }
   }
 
-  /** Cancels all jobs of this submitter that have not ended; he hears of them no more. */
+  /** Cancels what this submitter has queued and what he hears of no more; running jobs go on. */
   void leave(Submitter submitter, Cause cause, long now) {
     for (Job job : newest(each -> each.submitter == submitter, Integer.MAX_VALUE)) {
       job.submitter = null;
-      cancel(job, cause, now);
+      if (job.state == JobState.QUEUED) {
+        cancel(job, cause, now);
+      }
     }
   }
 

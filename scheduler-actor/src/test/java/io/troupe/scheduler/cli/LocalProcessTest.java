@@ -58,7 +58,8 @@ class LocalProcessTest {
         new LocalState(
             Optional.of(new LocalProcess(1, 2)),
             Optional.empty(),
-            new LocalState.Ports(1, 2, 3, 4, 5));
+            new LocalState.Ports(1, 2, 3, 4, 5),
+            Optional.of(Path.of("/etc/troupe.conf")));
     assertThat(LocalState.read(folder)).isEmpty();
     state.write(folder);
     assertThat(LocalState.read(folder)).contains(state);

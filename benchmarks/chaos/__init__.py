@@ -1,0 +1,1 @@
+"""Kills everything that can be killed, by a seed, while clients submit jobs; an independent ledger counts."""

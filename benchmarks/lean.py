@@ -1,0 +1,174 @@
+"""An HTTP client of the job API that costs as little as can be: it shares the processors with what it measures.
+
+It leaves out what it has no use for, never the work: every answer is read whole, every result decoded and put in its
+place while the clock runs.
+"""
+
+import json
+import socket
+import threading
+
+RECEIVE = 256 << 10
+
+
+class Broken(Exception):
+    """The other side has closed the connection, or says what is no HTTP."""
+
+
+class Refused(Exception):
+    """An answer that is not the one hoped for."""
+
+    def __init__(self, status, body):
+        super().__init__(f"{status}: {body[:300].decode('utf-8', 'replace')}")
+        self.status = status
+        self.body = body
+
+
+class Line:
+    """A keep-alive connection; one thread at a time."""
+
+    def __init__(self, address, timeout=120):
+        self._host = f"{address[0]}:{address[1]}"
+        self._socket = socket.create_connection(address, timeout=timeout)
+        self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self._rest = b""
+
+    def close(self):
+        self._socket.close()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.close()
+
+    def head(self, method, path, length, content="application/json"):
+        return (
+            f"{method} {path} HTTP/1.1\r\nHost: {self._host}\r\nContent-Type: {content}\r\n"
+            f"Content-Length: {length}\r\n\r\n"
+        ).encode()
+
+    def send(self, data):
+        self._socket.sendall(data)
+
+    def _receive(self):
+        data = self._socket.recv(RECEIVE)
+        if not data:
+            raise Broken("the scheduler closed the connection")
+        return data
+
+    def _answer_head(self):
+        """Status and header fields, the names in lower case, of the next answer."""
+        while (end := self._rest.find(b"\r\n\r\n")) < 0:
+            self._rest += self._receive()
+        head, self._rest = self._rest[:end], self._rest[end + 4 :]
+        return int(head[9:12]), head.lower()
+
+    @staticmethod
+    def _length(head):
+        at = head.find(b"content-length:")
+        if at < 0:
+            return None
+        return int(head[at + 15 :].split(b"\r\n", 1)[0])
+
+    def answer(self):
+        """Status and body of the next answer."""
+        status, head = self._answer_head()
+        length = self._length(head)
+        if length is None:
+            return status, b"".join(self._pieces())
+        if len(self._rest) < length:
+            body = bytearray(length)
+            filled = len(self._rest)
+            body[:filled] = self._rest
+            view = memoryview(body)
+            while filled < length:
+                count = self._socket.recv_into(view[filled:])
+                if not count:
+                    raise Broken("the scheduler closed the connection")
+                filled += count
+            self._rest = b""
+            return status, bytes(body)
+        body, self._rest = self._rest[:length], self._rest[length:]
+        return status, body
+
+    def _pieces(self):
+        """What a chunked body holds, as it comes."""
+        while True:
+            while (end := self._rest.find(b"\r\n")) < 0:
+                self._rest += self._receive()
+            length = int(self._rest[:end].split(b";")[0], 16)
+            have = [self._rest[end + 2 :]]
+            missing = length + 2 - len(have[0])
+            while missing > 0:
+                have.append(self._receive())
+                missing -= len(have[-1])
+            data = b"".join(have)
+            self._rest = data[length + 2 :]
+            if not length:
+                return
+            yield data[:length]
+
+    def ask(self, method, path, body=b"", content="application/json"):
+        """Status and body of the answer to a request."""
+        self.send(self.head(method, path, len(body), content) + body)
+        return self.answer()
+
+    def get(self, path):
+        """The JSON that is there."""
+        status, body = self.ask("GET", path)
+        if status != 200:
+            raise Refused(status, body)
+        return json.loads(body)
+
+    def map(self, path, arguments):
+        """Runs a job for each argument. Returns the lines of the answer as objects, in the order of the arguments."""
+        body = lines_of(arguments)
+        sender = threading.Thread(target=self._send_map, args=(path, body), daemon=True)
+        sender.start()
+        status, _ = self._answer_head()
+        if status != 200:
+            raise Refused(status, b"".join(self._pieces()))
+        answers = [None] * len(arguments)
+        count = 0
+        rest = []
+        for piece in self._pieces():
+            end = piece.rfind(b"\n") + 1
+            if not end:
+                rest.append(piece)
+                continue
+            rest.append(piece[: end - 1])
+            # One call for all lines of a piece costs a fraction of one for each.
+            for answer in json.loads(b"[" + b"".join(rest).replace(b"\n", b",") + b"]"):
+                answers[answer["index"]] = answer
+                count += 1
+            rest = [piece[end:]]
+        sender.join()
+        if count != len(arguments):
+            raise Broken(f"{len(arguments)} jobs were sent and {count} answers came")
+        return answers
+
+    def _send_map(self, path, body):
+        try:
+            self.send(self.head("POST", path, len(body), "application/x-ndjson"))
+            self.send(body)
+        except OSError:
+            pass  # the reader says so
+
+    def pipeline(self, requests, answered):
+        """Sends requests without waiting for answers in between, which answered(status, body) gets in order."""
+        data = b"".join(requests)
+        sender = threading.Thread(target=self._socket.sendall, args=(data,), daemon=True)
+        sender.start()
+        for _ in requests:
+            answered(*self.answer())
+        sender.join()
+
+
+def lines_of(arguments):
+    """A JSON text a line. Numbers and texts are written in one call for all of them."""
+    if all(type(argument) in (int, str) for argument in arguments):
+        # In JSON a line end can only stand between two values, never in a text.
+        text = json.dumps(arguments, separators=(",\n", ":"))
+        return text[1:-1].replace(",\n", "\n").encode() + b"\n"
+    return "".join(json.dumps(argument) + "\n" for argument in arguments).encode()

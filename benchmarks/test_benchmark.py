@@ -1,0 +1,197 @@
+"""What the benchmark computes, prints and draws, and what the chaos run calls a violation."""
+
+import json
+import math
+import os
+import socket
+import subprocess
+import sys
+import tempfile
+import threading
+import unittest
+import xml.dom.minidom
+
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+
+import benchmark
+import chart
+import lean
+import musts
+import report
+from chaos import ledger, verdict
+
+
+def line(peer, measure, value, **more):
+    return {"peer": peer, "measure": measure, "value": value, "unit": "", **more}
+
+
+class MustsTest(unittest.TestCase):
+    def verdict_of(self, what, lines):
+        return [row.verdict() for row in musts.rows(musts.Figures(lines)) if row.what.startswith(what)]
+
+    def test_medians_are_compared_not_single_runs(self):
+        ray = [line("ray", "kib", rate) for rate in (2000, 1000, 9000)]
+        self.assertEqual(self.verdict_of("1 KiB", [*ray, line("troupe", "kib", 30_000)]), ["met"])
+        self.assertEqual(self.verdict_of("1 KiB", [*ray, line("troupe", "kib", 29_999)]), ["NOT MET"])
+
+    def test_what_was_not_measured_is_neither_met_nor_missed(self):
+        self.assertEqual({row.verdict() for row in musts.rows(musts.Figures([]))}, {"not measured"})
+        self.assertEqual(self.verdict_of("1 KiB", [line("troupe", "kib", 30_000)]), ["not measured"])
+
+    def test_latency_must_be_a_third_of_rays(self):
+        ray = line("ray", "latency_p50", 1.5)
+        self.assertEqual(
+            self.verdict_of("one at a time, memory, p50", [ray, line("troupe", "latency_p50", 0.5)]), ["met"]
+        )
+        self.assertEqual(
+            self.verdict_of("one at a time, memory, p50", [ray, line("troupe", "latency_p50", 0.51)]), ["NOT MET"]
+        )
+
+    def test_one_bad_kill_of_many_is_a_miss(self):
+        good = {"failed": 0, "lost": 0, "ran_twice": 0, "replaced_after": 0.2}
+        lines = [line("troupe", "kill", 5.1, **good), line("troupe-store", "kill", 5.1, **good)]
+        self.assertEqual(self.verdict_of("SIGKILL", lines), ["met", "met"])
+        lines.append(line("troupe", "kill", 5.1, **{**good, "ran_twice": 1, "replaced_after": None}))
+        self.assertEqual(self.verdict_of("SIGKILL", lines), ["NOT MET", "NOT MET"])
+
+
+class ReportTest(unittest.TestCase):
+    LINES = [
+        line("troupe", "noop", 90_000.0),
+        line("ray", "noop", 2016.0),
+        line("ray", "latency_p50", 1.54),
+        line("ray", "kill", 5.5, failed=0, lost=0, ran_twice=0, replaced_after=0.41),
+        line("ray", "queue", 2052.0, jobs=100_000, submitted_per_second=18_978, pss=[400, 500, 600]),
+        {"peer": "ray", "settings": "as delivered", "versions": {"ray": "2"}},
+        {"peer": "dask", "measure": "noop", "error": "no such thing"},
+    ]
+
+    def text(self, part, *arguments):
+        return "\n".join(part(*arguments))
+
+    def test_a_table_has_a_column_for_each_peer_and_no_empty_rows(self):
+        text = self.text(report.medians, musts.Figures(self.LINES))
+        self.assertRegex(text, r"no-op batch, jobs/s +90,000 +2,016\n")
+        self.assertRegex(text, r"p50 ms +– +1.54\n")
+        self.assertNotIn("1 KiB", text)
+
+    def test_kills_queues_settings_versions_and_errors_are_told(self):
+        figures = musts.Figures(self.LINES)
+        self.assertRegex(self.text(report.kills, figures), r"ray +0 +0 +0 +0.41")
+        self.assertRegex(self.text(report.queues, figures), r"ray +100,000 +18,978 +2,052 +400 → 500 → 600")
+        self.assertIn(
+            "ray: as delivered\nversions: ray 2\nnot measured: dask, noop: no such thing",
+            self.text(report.about, self.LINES),
+        )
+        self.assertRegex(self.text(report.reached, figures), r"≥ 20 × ray \(2,016\) +90,000 jobs/s +44.6 × +met")
+
+    def test_the_picture_is_well_formed_and_bars_grow_with_the_logarithm(self):
+        picture = xml.dom.minidom.parseString(chart.draw(musts.Figures(self.LINES), "a < b"))
+        widths = [
+            float(bar.getAttribute("width"))
+            for bar in picture.getElementsByTagName("rect")
+            if bar.getAttribute("height") == str(chart.BAR)
+        ]
+        ours, rays = widths[:2]
+        self.assertEqual(len(widths), 5)
+        self.assertAlmostEqual(ours / rays, math.log10(90) / math.log10(2.016), 1)
+        self.assertEqual(chart.decades([2016, 90_000]), (3, 5))
+        self.assertEqual(chart.decades([]), (0, 1))
+
+
+class OptionsTest(unittest.TestCase):
+    def test_names_are_taken_in_the_known_order_and_unknown_ones_refused(self):
+        parse = benchmark.some_of(["a", "b", "c"])
+        self.assertEqual(parse("c,a"), ["a", "c"])
+        with self.assertRaisesRegex(Exception, "x is none of a, b, c"):
+            parse("a,x")
+
+
+class LeanTest(unittest.TestCase):
+    def serve(self, *pieces):
+        server = socket.create_server(("127.0.0.1", 0))
+        self.addCleanup(server.close)
+
+        def answer():
+            connection, _ = server.accept()
+            with connection:
+                connection.recv(1 << 16)
+                for piece in pieces:
+                    connection.sendall(piece)
+
+        threading.Thread(target=answer, daemon=True).start()
+        return lean.Line(server.getsockname(), timeout=10)
+
+    HEAD = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
+
+    def test_answers_of_a_map_are_put_in_their_places_however_the_stream_is_cut(self):
+        lines = b'{"index":1,"id":"b","result":"y"}\n{"index":0,"id":"a","result":"x"}\n'
+        for cut in range(1, len(lines)):
+            chunks = b"".join(b"%x\r\n%s\r\n" % (len(part), part) for part in (lines[:cut], lines[cut:]))
+            stream = self.HEAD + chunks + b"0\r\n\r\n"
+            with self.serve(stream[: cut + 30], stream[cut + 30 :]) as connection:
+                answers = connection.map("/map", [1, 2])
+            self.assertEqual([answer["result"] for answer in answers], ["x", "y"])
+
+    def test_a_map_that_lacks_answers_is_an_error(self):
+        stream = self.HEAD + b'15\r\n{"index":0,"id":"a"}\n\r\n0\r\n\r\n'
+        with self.serve(stream) as connection, self.assertRaisesRegex(
+            lean.Broken, "2 jobs were sent and 1 answers came"
+        ):
+            connection.map("/map", [1, 2])
+
+    def test_arguments_become_lines_of_json_whatever_is_in_them(self):
+        for arguments in ([1, 2, 3], ["a,\nb", "ü", ""], [[1, 2], {"a": "b"}], [1.5, None]):
+            lines = lean.lines_of(arguments).decode().splitlines()
+            self.assertEqual([json.loads(text) for text in lines], arguments)
+
+
+class VerdictTest(unittest.TestCase):
+    GOOD = ["try k work 5", "accepted k j1", "start k r1 7 w", "end k r1", "outcome k j1 SUCCEEDED r1"]
+
+    def violations(self, *lines):
+        return verdict.violations([f"0.1 {words}" for words in lines])
+
+    def test_a_job_that_ends_once_is_fine_also_when_it_ran_twice_before(self):
+        self.assertEqual(self.violations(*self.GOOD), [])
+        self.assertEqual(self.violations("try k work 5", "accepted k j1", "start k r0 7 w", *self.GOOD[2:]), [])
+
+    def test_what_was_never_accepted_was_never_promised(self):
+        self.assertEqual(self.violations("try k work 5", "start k r1 7 w"), [])
+
+    def test_each_broken_promise_is_named(self):
+        for changed, named in (
+            ([*self.GOOD, "accepted k j2"], "one key made the jobs j1, j2"),
+            (self.GOOD[:-1], "no outcome"),
+            ([*self.GOOD, "outcome k j1 CANCELLED -"], "its outcome changed"),
+            ([*self.GOOD, "start k r2 8 w"], "which run r2 had overtaken"),
+            ([*self.GOOD[:3], self.GOOD[4]], "which never ended"),
+            ([*self.GOOD[:4], "outcome k j1 FAILED -"], "did not raise, and failed"),
+            ([*self.GOOD[:4], "outcome k j1 CANCELLED -"], "nobody had asked for that"),
+            ([*self.GOOD[:4], "outcome k j1 DEAD -"], "given up after 1 of 5 attempts"),
+            ([*self.GOOD[:4], "outcome k j1 MISSING -"], "accepted, and then MISSING"),
+            (
+                ["try k work 1", "accepted k j1", "start k r0 7 w", *self.GOOD[2:]],
+                "attempts = 1, and it was started 2 times",
+            ),
+            (["try k fail 5", *self.GOOD[1:]], "it raised, and succeeded"),
+            ([*self.GOOD, "try l work 1", "accepted l j1", "outcome l j1 DEAD -"], "one job for the keys k, l"),
+            ([*self.GOOD, "refused k 500 oh no"], "k was refused: 500 oh no"),
+        ):
+            with self.subTest(named):
+                self.assertTrue(any(named in each for each in self.violations(*changed)), self.violations(*changed))
+
+    def test_a_ledger_keeps_all_that_came_before_its_end(self):
+        with tempfile.TemporaryDirectory() as folder:
+            path, name = os.path.join(folder, "s"), os.path.join(folder, "f")
+            with subprocess.Popen([sys.executable, ledger.__file__, path, name], stdout=subprocess.PIPE) as book:
+                book.stdout.readline()
+                for number in range(300):
+                    ledger.tell(path, "accepted", number, "j")
+                book.terminate()
+            with open(name, encoding="utf-8") as file:
+                self.assertEqual([text.split()[2] for text in file], [str(number) for number in range(300)])
+
+
+if __name__ == "__main__":
+    unittest.main()
