@@ -91,6 +91,9 @@ final class JobRoutes extends Asking {
             PathMatchers.segment("jobs"),
             () -> get(() -> parameterMap(values -> answer(list(values))))),
         path(
+            PathMatchers.segment("jobs").slash("results"),
+            () -> post(() -> noParameters(() -> extractRequest(r -> complete(results(r)))))),
+        path(
             PathMatchers.segment("jobs").slash(PathMatchers.segment()),
             id ->
                 concat(
@@ -325,6 +328,13 @@ final class JobRoutes extends Asking {
                 body.of(request.entity())
                     .via(new MapStage(order))
                     .mapMaterializedValue(ignored -> akka.NotUsed.getInstance())));
+  }
+
+  private HttpResponse results(HttpRequest request) {
+    JobResults results = new JobResults(system, parts.directory(), settings.mapJobs());
+    return HttpResponse.create()
+        .withStatus(StatusCodes.OK)
+        .withEntity(HttpEntities.create(NDJSON, results.of(request)));
   }
 
   // ---- lists

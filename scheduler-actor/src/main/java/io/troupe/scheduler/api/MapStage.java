@@ -38,7 +38,7 @@ import scala.runtime.BoxedUnit;
  * <p>At most {@code jobs} jobs are in the queue or on a worker at a time, with at most {@code
  * bytes} of payload; while so many bytes of results wait for a slow reader, no further job is
  * submitted and no further line read. When the stream ends early, on either side, the jobs that
- * have not started are cancelled.
+ * have not ended are cancelled.
  */
 final class MapStage extends GraphStage<FlowShape<ByteString, ByteString>> {
 

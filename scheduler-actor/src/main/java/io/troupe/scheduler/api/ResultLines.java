@@ -24,8 +24,20 @@ final class ResultLines {
   private static final byte[] END = ascii("}\n");
   private static final byte[] NULL = ascii("null");
 
-  private byte[] buffer = new byte[FIRST_ROOM];
+  private final int firstRoom;
+  private byte[] buffer;
   private int length;
+
+  /** For many lines. */
+  ResultLines() {
+    this(FIRST_ROOM);
+  }
+
+  /** For so many bytes, or a few more. */
+  ResultLines(int firstRoom) {
+    this.firstRoom = firstRoom;
+    this.buffer = new byte[firstRoom];
+  }
 
   /** How many bytes wait to be taken. */
   int size() {
@@ -36,7 +48,7 @@ final class ResultLines {
   ByteString take() {
     byte[] taken = buffer;
     int size = length;
-    buffer = new byte[FIRST_ROOM];
+    buffer = new byte[firstRoom];
     length = 0;
     return ByteString.fromArrayUnsafe(taken, 0, size);
   }

@@ -47,7 +47,7 @@ public final class JobQueue {
 
   /**
    * Runs jobs and tells the submitter the end of each, in the order in which they end. When he
-   * terminates, or says {@link Leave}, those still queued are cancelled.
+   * terminates, or says {@link Leave}, those that have not ended are cancelled.
    */
   public record SubmitMany(List<NewJob> jobs, ActorRef<Told> submitter) implements Command {}
 
@@ -302,7 +302,7 @@ public final class JobQueue {
     if (submitter != null) {
       context.unwatch(ref);
       toTell.remove(submitter);
-      Cause cause = Cause.of(Cause.Kind.KILLED, "Its submitter went away before it was started");
+      Cause cause = Cause.of(Cause.Kind.KILLED, "Its submitter went away");
       state.leave(submitter, cause, now());
     }
     return flushSoon();

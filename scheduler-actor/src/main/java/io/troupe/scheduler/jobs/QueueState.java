@@ -176,13 +176,11 @@ final class QueueState {
     }
   }
 
-  /** Cancels what this submitter has queued and what he hears of no more; running jobs go on. */
+  /** Cancels all jobs of this submitter that have not ended; he hears of them no more. */
   void leave(Submitter submitter, Cause cause, long now) {
     for (Job job : newest(each -> each.submitter == submitter, Integer.MAX_VALUE)) {
       job.submitter = null;
-      if (job.state == JobState.QUEUED) {
-        cancel(job, cause, now);
-      }
+      cancel(job, cause, now);
     }
   }
 

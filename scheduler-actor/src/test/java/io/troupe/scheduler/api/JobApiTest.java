@@ -313,6 +313,63 @@ class JobApiTest {
     Eventually.holds(() -> counts("gone").cancelled() == 3);
   }
 
+  @Test
+  void what_runs_for_a_client_is_cancelled_when_it_goes_away() throws Exception {
+    apply("name = runs");
+    supervise("runs", job -> Optional.empty());
+    try (MapClient client = new MapClient(api.port(), "runs")) {
+      byte[] lines = "1\n2\n".getBytes(StandardCharsets.UTF_8);
+      client.send(lines, lines.length);
+      client.sendEnd();
+      Eventually.holds(() -> counts("runs").running() == 2);
+    }
+    Eventually.holds(() -> counts("runs").cancelled() == 2);
+  }
+
+  // ---- results of many jobs
+
+  @Test
+  void the_results_of_many_jobs_come_on_one_connection_as_they_end() throws Exception {
+    String waits = submit("held", "");
+    String fails = submit("broken", "");
+    String works = submit("echo", "");
+    var answer =
+        http.sendAsync(
+            HttpRequest.newBuilder(URI.create(api.url("/v1/jobs/results")))
+                .POST(
+                    HttpRequest.BodyPublishers.ofString(
+                        "\"%s\"\n\"%s\"\n\"%s\"\n\"none\"\n".formatted(waits, fails, works)))
+                .build(),
+            HttpResponse.BodyHandlers.ofLines());
+    List<JsonNode> lines = new java.util.ArrayList<>();
+    answer
+        .join()
+        .body()
+        .filter(line -> !line.isBlank())
+        .forEach(
+            line -> {
+              lines.add(parse(line));
+              if (lines.size() == 3) {
+                cancel(waits);
+              }
+            });
+    assertThat(lines).hasSize(4);
+    assertThat(lines.get(3).get("id").asText()).isEqualTo(waits);
+    assertThat(lines.get(3).at("/error/code").asText()).isEqualTo("JOB_CANCELLED");
+    lines.sort(java.util.Comparator.comparing((JsonNode line) -> line.get("index").asInt()));
+    assertThat(lines.get(1).at("/error/code").asText()).isEqualTo("JOB_FAILED");
+    assertThat(lines.get(2).get("result").asInt()).isEqualTo(7);
+    assertThat(lines.get(3).at("/error/code").asText()).isEqualTo("JOB_NOT_FOUND");
+  }
+
+  private void cancel(String id) {
+    try {
+      send("DELETE", "/v1/jobs/" + id, "");
+    } catch (Exception e) {
+      throw new IllegalStateException(e);
+    }
+  }
+
   // ---- refusals
 
   @ParameterizedTest

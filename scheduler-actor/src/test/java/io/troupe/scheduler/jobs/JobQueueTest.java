@@ -276,15 +276,15 @@ class JobQueueTest {
   }
 
   @Test
-  void a_submitter_that_ends_takes_along_what_has_not_started() {
+  void a_submitter_that_ends_takes_along_what_has_not_ended() {
     submitMany(3);
     inbox.tell(new Pull(S1, 1));
     supervisor.expectMessageClass(Assign.class);
     submitter.stop();
     client.awaitAssert(
         () -> {
-          assertThat(counts.get().cancelled()).isEqualTo(2);
-          assertThat(counts.get().running()).isEqualTo(1);
+          assertThat(counts.get().cancelled()).isEqualTo(3);
+          assertThat(counts.get().running()).isEqualTo(0);
           return counts;
         });
   }

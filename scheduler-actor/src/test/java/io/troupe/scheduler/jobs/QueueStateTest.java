@@ -411,7 +411,7 @@ class QueueStateTest {
   }
 
   @Test
-  void a_submitter_who_leaves_takes_along_what_has_not_started() {
+  void a_submitter_who_leaves_takes_along_what_has_not_ended() {
     Submitter submitter = new Submitter() {};
     Job running = queue.submit(job("a", 3, 0), submitter, 0);
     joins("s1", 1);
@@ -419,7 +419,8 @@ class QueueStateTest {
     Job other = submit("c");
     queue.leave(submitter, GONE, 1);
     assertThat(List.of(running.state, waiting.state, other.state))
-        .containsExactly(JobState.RUNNING, JobState.CANCELLED, JobState.QUEUED);
+        .containsExactly(JobState.CANCELLED, JobState.CANCELLED, JobState.QUEUED);
+    assertThat(recorder.withdrawn).extracting(AttemptRef::job).containsExactly(running.id);
   }
 
   /** Remembers what the queue wanted done. */
