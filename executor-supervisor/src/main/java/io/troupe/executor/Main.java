@@ -1,10 +1,12 @@
 package io.troupe.executor;
 
+import akka.actor.BootstrapSetup;
 import akka.actor.typed.ActorSystem;
 import com.typesafe.config.Config;
 import com.typesafe.config.ConfigException;
 import com.typesafe.config.ConfigFactory;
 import io.troupe.executor.channel.ChannelServer;
+import io.troupe.executor.channel.EventLoop;
 import io.troupe.executor.mesos.AgentConnection;
 import io.troupe.executor.mesos.AgentSettings;
 import io.troupe.executor.mesos.MesosEnvironment;
@@ -22,6 +24,7 @@ import java.util.HashMap;
 import java.util.Map;
 import java.util.UUID;
 import org.slf4j.LoggerFactory;
+import scala.concurrent.ExecutionContext;
 
 /**
  * The Mesos executor of one pool on one agent. Started by the agent; takes everything from its
@@ -65,20 +68,23 @@ public final class Main {
     ExecutorHome home = ExecutorHome.from(variables);
     String mark = UUID.randomUUID().toString();
     try (Guard guard = Guard.start(home.python(), home.packages(), mark);
-        ChannelServer channels = ChannelServer.open(sandbox.socket(), servers.maxFrameBytes())) {
+        EventLoop loop = EventLoop.start("troupe-loop");
+        ChannelServer channels =
+            ChannelServer.open(sandbox.socket(), servers.maxFrameBytes(), loop)) {
       LoggerFactory.getLogger(Main.class).info("The guard is process {}", guard.pid());
       LocalServers launcher =
           new LocalServers(
               sandbox, servers, channels, environmentOfProcesses(variables, home), mark);
       ClusterNodes nodes =
           new ClusterNodes(
-              environment.agentHost(), config.getConfig("troupe.executor.dispatchers"));
+              environment.agentHost(), config.getConfig("troupe.executor.dispatchers"), loop);
       ActorSystem<Supervisor.Command> system =
           ActorSystem.create(
               Supervisor.create(
                   SupervisorSettings.from(config), launcher, agent, nodes, System::nanoTime),
               "executor",
-              localConfig(config));
+              BootstrapSetup.create(localConfig(config))
+                  .withDefaultExecutionContext(ExecutionContext.fromExecutor(loop)));
       events.attach(
           system, (task, why) -> agent.report(task, TaskReports.State.FAILED, "USER: " + why));
       system.getWhenTerminated().toCompletableFuture().join();

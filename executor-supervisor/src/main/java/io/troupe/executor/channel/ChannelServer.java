@@ -7,9 +7,7 @@ import java.io.IOException;
 import java.net.StandardProtocolFamily;
 import java.net.UnixDomainSocketAddress;
 import java.nio.ByteBuffer;
-import java.nio.channels.ClosedSelectorException;
 import java.nio.channels.SelectionKey;
-import java.nio.channels.Selector;
 import java.nio.channels.ServerSocketChannel;
 import java.nio.channels.SocketChannel;
 import java.nio.file.Files;
@@ -19,13 +17,14 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import java.util.concurrent.ConcurrentHashMap;
+import java.util.function.Consumer;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * Where the worker processes of one executor connect: one Unix domain socket and one selector
- * thread for all. A process proves by a token which worker it is.
+ * Where the worker processes of one executor connect: one Unix domain socket for all, and an {@link
+ * EventLoop} on whose thread listeners are called. A process proves by a token which worker it is.
  */
 public final class ChannelServer implements AutoCloseable {
   private static final Logger log = LoggerFactory.getLogger(ChannelServer.class);
@@ -34,16 +33,15 @@ public final class ChannelServer implements AutoCloseable {
 
   private final Path path;
   private final int maxFrameBytes;
-  private final Selector selector;
+  private final EventLoop loop;
   private final ServerSocketChannel server;
   private final Map<String, ChannelListener> expected = new ConcurrentHashMap<>();
   private final ByteBuffer chunk = ByteBuffer.allocateDirect(READ_BYTES);
 
-  private ChannelServer(
-      Path path, int maxFrameBytes, Selector selector, ServerSocketChannel server) {
+  private ChannelServer(Path path, int maxFrameBytes, EventLoop loop, ServerSocketChannel server) {
     this.path = path;
     this.maxFrameBytes = maxFrameBytes;
-    this.selector = selector;
+    this.loop = loop;
     this.server = server;
   }
 
@@ -53,19 +51,19 @@ public final class ChannelServer implements AutoCloseable {
    * @param path of the socket, at most about 100 bytes long; may be relative to the working
    *     directory; replaced when it exists
    * @param maxFrameBytes a process that announces a larger frame loses its connection
+   * @param loop must outlive it
    */
-  public static ChannelServer open(Path path, int maxFrameBytes) throws IOException {
+  public static ChannelServer open(Path path, int maxFrameBytes, EventLoop loop)
+      throws IOException {
     Files.deleteIfExists(path);
-    Selector selector = Selector.open();
     ServerSocketChannel server = ServerSocketChannel.open(StandardProtocolFamily.UNIX);
     server.bind(UnixDomainSocketAddress.of(path));
     Files.setPosixFilePermissions(path, PosixFilePermissions.fromString("rw-------"));
     server.configureBlocking(false);
-    server.register(selector, SelectionKey.OP_ACCEPT);
-    ChannelServer opened = new ChannelServer(path, maxFrameBytes, selector, server);
-    Thread thread = new Thread(opened::select, "troupe-channels");
-    thread.setDaemon(true);
-    thread.start();
+    ChannelServer opened = new ChannelServer(path, maxFrameBytes, loop, server);
+    Consumer<SelectionKey> newcomers = key -> opened.accept();
+    server.register(loop.selector(), SelectionKey.OP_ACCEPT, newcomers);
+    loop.selector().wakeup();
     return opened;
   }
 
@@ -86,32 +84,8 @@ public final class ChannelServer implements AutoCloseable {
 
   @Override
   public void close() throws IOException {
-    selector.close();
     server.close();
     Files.deleteIfExists(path);
-  }
-
-  private void select() {
-    try {
-      while (selector.isOpen()) {
-        selector.select(this::ready);
-      }
-    } catch (ClosedSelectorException e) {
-      // closed from outside
-    } catch (IOException | RuntimeException e) {
-      log.error("The channels to the worker processes are lost", e);
-    }
-  }
-
-  private void ready(SelectionKey key) {
-    if (!key.isValid()) {
-      return;
-    }
-    if (key.attachment() instanceof Peer peer) {
-      peer.ready(key);
-    } else {
-      accept();
-    }
   }
 
   private void accept() {
@@ -119,15 +93,16 @@ public final class ChannelServer implements AutoCloseable {
       SocketChannel socket = server.accept();
       if (socket != null) {
         socket.configureBlocking(false);
-        SelectionKey key = socket.register(selector, SelectionKey.OP_READ);
-        key.attach(new Peer(socket, new Channel(socket, key)));
+        SelectionKey key = socket.register(loop.selector(), SelectionKey.OP_READ);
+        Consumer<SelectionKey> reader = new Peer(socket, new Channel(socket, key))::ready;
+        key.attach(reader);
       }
     } catch (IOException e) {
       log.warn("A worker process could not connect: {}", e.getMessage());
     }
   }
 
-  /** One connection; only the selector thread touches it. */
+  /** One connection; only the loop's thread touches it. */
   private final class Peer {
     private final SocketChannel socket;
     private final Channel channel;

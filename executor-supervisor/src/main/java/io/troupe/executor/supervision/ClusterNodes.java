@@ -1,5 +1,6 @@
 package io.troupe.executor.supervision;
 
+import akka.actor.BootstrapSetup;
 import akka.actor.CoordinatedShutdown;
 import akka.actor.typed.ActorRef;
 import akka.actor.typed.ActorSystem;
@@ -15,6 +16,7 @@ import java.util.Set;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.ExecutionException;
+import java.util.concurrent.Executor;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.concurrent.TimeUnit;
@@ -22,6 +24,7 @@ import java.util.concurrent.TimeoutException;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
+import scala.concurrent.ExecutionContext;
 
 /** Makes each node as an ActorSystem of its own, on a port of its own. */
 public final class ClusterNodes implements ClusterLinks {
@@ -29,6 +32,7 @@ public final class ClusterNodes implements ClusterLinks {
 
   private final String host;
   private final Config dispatchers;
+  private final Executor threads;
   private final Set<Node> nodes = ConcurrentHashMap.newKeySet();
   private final ExecutorService opener =
       Executors.newSingleThreadExecutor(
@@ -40,11 +44,13 @@ public final class ClusterNodes implements ClusterLinks {
 
   /**
    * @param host address of this machine as others reach it
-   * @param dispatchers how many threads the nodes take
+   * @param dispatchers which dispatchers the nodes have
+   * @param threads where their actors run; must outlive them
    */
-  public ClusterNodes(String host, Config dispatchers) {
+  public ClusterNodes(String host, Config dispatchers, Executor threads) {
     this.host = host;
     this.dispatchers = dispatchers;
+    this.threads = threads;
   }
 
   @Override
@@ -101,7 +107,8 @@ public final class ClusterNodes implements ClusterLinks {
             ActorSystem.create(
                 ClusterNode.create(info, generation, supervisor),
                 info.system(),
-                ClusterConfig.with(own));
+                BootstrapSetup.create(ClusterConfig.with(own))
+                    .withDefaultExecutionContext(ExecutionContext.fromExecutor(threads)));
         system = started;
         started.getWhenTerminated().thenRun(this::ended);
       } catch (RuntimeException e) {

@@ -30,7 +30,8 @@ public final class ChannelBenchmark {
     int calls = arguments.length > 0 ? Integer.parseInt(arguments[0]) : 1_000_000;
     Path folder = Files.createTempDirectory("troupe-bench");
     Files.writeString(folder.resolve("m.py"), "def noop(x): pass\n");
-    try (ChannelServer server = ChannelServer.open(folder.resolve("s"), 16 << 20)) {
+    try (EventLoop loop = EventLoop.start("loop");
+        ChannelServer server = ChannelServer.open(folder.resolve("s"), 16 << 20, loop)) {
       List<Peer> peers = List.of(new Peer(server, folder, "a"), new Peer(server, folder, "b"));
       for (Peer peer : peers) {
         peer.ready.await();

@@ -7,6 +7,7 @@ import static java.nio.charset.StandardCharsets.UTF_8;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import io.troupe.executor.channel.ChannelServer;
+import io.troupe.executor.channel.EventLoop;
 import io.troupe.executor.supervision.ServerEvent;
 import io.troupe.executor.supervision.ServerProcess;
 import io.troupe.model.ContentType;
@@ -56,6 +57,7 @@ class LocalServersTest {
 
   @TempDir Path folder;
   private Sandbox sandbox;
+  private EventLoop loop;
   private ChannelServer channels;
   private LocalServers servers;
   private final BlockingQueue<ServerEvent> events = new LinkedBlockingQueue<>();
@@ -65,7 +67,8 @@ class LocalServersTest {
   void start() throws IOException {
     sandbox = new Sandbox(folder);
     Files.createDirectories(sandbox.files());
-    channels = ChannelServer.open(sandbox.socket(), 1 << 20);
+    loop = EventLoop.start("loop");
+    channels = ChannelServer.open(sandbox.socket(), 1 << 20, loop);
     Map<String, String> environment = new HashMap<>();
     environment.put("PATH", System.getenv("PATH"));
     environment.put("PYTHONPATH", Path.of("src/main/python").toAbsolutePath().toString());
@@ -85,6 +88,7 @@ class LocalServersTest {
       server.kill();
     }
     channels.close();
+    loop.close();
   }
 
   private void launch(WorkerProtocol protocol, String command, List<PoolFile> files, int... ports) {

@@ -96,6 +96,10 @@ public final class JobQueue {
     NOW
   }
 
+  private enum Thank implements Command {
+    NOW
+  }
+
   private enum Tick implements Command {
     NOW
   }
@@ -130,6 +134,14 @@ public final class JobQueue {
 
   private static final Duration RETRY_AFTER = Duration.ofSeconds(1);
   private static final Duration TICK = Duration.ofSeconds(1);
+
+  /**
+   * Thanks wait so long for jobs to go with, as a message of their own costs as much as one more.
+   */
+  private static final Duration THANK_AFTER = Duration.ofMillis(100);
+
+  /** So many batches are thanked for without waiting: the supervisor keeps them until then. */
+  private static final int THANK_AT_ONCE = 32;
 
   /**
    * The queue of one pool.
@@ -170,7 +182,7 @@ public final class JobQueue {
     List<AttemptRef> withdrawn = new ArrayList<>();
     long settledUpTo;
     boolean fresh = true;
-    boolean thanks;
+    int thanks;
 
     Link(ActorRef<SchedulerToSupervisor> ref) {
       this.ref = ref;
@@ -243,6 +255,7 @@ public final class JobQueue {
         .onMessage(AgentLost.class, this::onAgentLost)
         .onMessage(WatchJobs.class, this::onWatchJobs)
         .onMessage(StopWatching.class, stop -> onStopWatching())
+        .onMessageEquals(Thank.NOW, this::onThank)
         .onMessageEquals(Tick.NOW, this::onTick)
         .onMessage(Close.class, this::onClose)
         .build();
@@ -441,7 +454,7 @@ public final class JobQueue {
         link.settledUpTo = settle.sequence();
         link.fresh = false;
       }
-      link.thanks = true;
+      link.thanks++;
     } else if (message instanceof SupervisorToQueue.Renew renew) {
       state.renew(renew.supervisor(), renew.held(), renew.running(), now);
     }
@@ -514,10 +527,22 @@ public final class JobQueue {
         link.ref.tell(new SchedulerToSupervisor.Assign(batch, link.settledUpTo));
       }
       link.assignments = new ArrayList<>();
-    } else if (link.thanks) {
-      link.ref.tell(new SchedulerToSupervisor.Assign(List.of(), link.settledUpTo));
+      link.thanks = 0;
+    } else if (link.thanks >= THANK_AT_ONCE) {
+      thank(link);
+    } else if (link.thanks > 0 && !timers.isTimerActive(Thank.NOW)) {
+      timers.startSingleTimer(Thank.NOW, THANK_AFTER);
     }
-    link.thanks = false;
+  }
+
+  private Behavior<Command> onThank() {
+    links.values().stream().filter(link -> link.thanks > 0).forEach(JobQueue::thank);
+    return Behaviors.same();
+  }
+
+  private static void thank(Link link) {
+    link.ref.tell(new SchedulerToSupervisor.Assign(List.of(), link.settledUpTo));
+    link.thanks = 0;
   }
 
   private List<List<Assignment>> cut(List<Assignment> assignments) {

@@ -101,6 +101,24 @@ class JobQueueTest {
     return registered.queue();
   }
 
+  /** What is thanked for when no job is there for the thanks to go with. */
+  private long thanks(TestProbe<SchedulerToSupervisor> who) {
+    handled();
+    passes(Duration.ofMillis(100));
+    Assign thanks = who.expectMessageClass(Assign.class);
+    assertThat(thanks.assignments()).isEmpty();
+    return thanks.settledUpTo();
+  }
+
+  /** Waits until the queue has handled what it was told and has sent what there was to send. */
+  private void handled() {
+    TestProbe<JobQueue.Answer> asker = kit.createTestProbe(JobQueue.Answer.class);
+    for (int i = 0; i < 2; i++) {
+      queue.tell(new JobQueue.Find("nix", Duration.ZERO, asker.getRef()));
+      asker.expectMessageClass(JobQueue.Unknown.class);
+    }
+  }
+
   private void passes(Duration amount) {
     millis.addAndGet(amount.toMillis());
     time.timePasses(amount);
@@ -158,8 +176,30 @@ class JobQueueTest {
     inbox.tell(new Settle(S1, 1, jobs.stream().map(JobQueueTest::succeeded).toList(), 2));
     JobQueue.Ends ends = submitter.expectMessageClass(JobQueue.Ends.class);
     assertThat(ends.ends()).extracting(JobEnd::index).containsExactly(0L, 1L);
-    assertThat(supervisor.expectMessageClass(Assign.class).settledUpTo()).isEqualTo(1);
+    assertThat(thanks(supervisor)).isEqualTo(1);
     assertThat(counts.get().succeeded()).isEqualTo(2);
+  }
+
+  @Test
+  void thanks_go_with_the_next_job_if_there_is_one_soon() {
+    submitMany(2);
+    inbox.tell(new Pull(S1, 1));
+    Assignment first = supervisor.expectMessageClass(Assign.class).assignments().get(0);
+    inbox.tell(new Settle(S1, 1, List.of(succeeded(first)), 1));
+    Assign second = supervisor.expectMessageClass(Assign.class);
+    assertThat(second.assignments()).hasSize(1);
+    assertThat(second.settledUpTo()).isEqualTo(1);
+    handled();
+    time.expectNoMessageFor(Duration.ofMillis(200), supervisor);
+  }
+
+  @Test
+  void many_batches_are_thanked_for_without_waiting() {
+    for (int i = 1; i <= 32; i++) {
+      inbox.tell(new Settle(S1, i, List.of(), 1));
+      handled();
+    }
+    assertThat(supervisor.expectMessageClass(Assign.class).settledUpTo()).isEqualTo(32);
   }
 
   @Test
@@ -169,9 +209,9 @@ class JobQueueTest {
     Assignment job = supervisor.expectMessageClass(Assign.class).assignments().get(0);
     Settle settle = new Settle(S1, 1, List.of(succeeded(job)), 1);
     inbox.tell(settle);
-    supervisor.expectMessageClass(Assign.class);
+    assertThat(thanks(supervisor)).isEqualTo(1);
     inbox.tell(settle);
-    assertThat(supervisor.expectMessageClass(Assign.class).settledUpTo()).isEqualTo(1);
+    assertThat(thanks(supervisor)).isEqualTo(1);
     assertThat(counts.get().succeeded()).isEqualTo(1);
   }
 
@@ -181,13 +221,13 @@ class JobQueueTest {
     inbox.tell(new Pull(S1, 2));
     List<Assignment> jobs = supervisor.expectMessageClass(Assign.class).assignments();
     inbox.tell(new Settle(S1, 1, List.of(), 2));
-    assertThat(supervisor.expectMessageClass(Assign.class).settledUpTo()).isEqualTo(1);
+    assertThat(thanks(supervisor)).isEqualTo(1);
     inbox.tell(new Settle(S1, 3, List.of(succeeded(jobs.get(1))), 2));
-    assertThat(supervisor.expectMessageClass(Assign.class).settledUpTo()).isEqualTo(1);
+    assertThat(thanks(supervisor)).isEqualTo(1);
     inbox.tell(new Settle(S1, 2, List.of(succeeded(jobs.get(0))), 2));
-    assertThat(supervisor.expectMessageClass(Assign.class).settledUpTo()).isEqualTo(2);
+    assertThat(thanks(supervisor)).isEqualTo(2);
     inbox.tell(new Settle(S1, 3, List.of(succeeded(jobs.get(1))), 2));
-    assertThat(supervisor.expectMessageClass(Assign.class).settledUpTo()).isEqualTo(3);
+    assertThat(thanks(supervisor)).isEqualTo(3);
     assertThat(counts.get().succeeded()).isEqualTo(2);
   }
 
@@ -240,7 +280,7 @@ class JobQueueTest {
     queue.tell(new JobQueue.SupervisorAway(S1));
     TestProbe<SchedulerToSupervisor> again = kit.createTestProbe(SchedulerToSupervisor.class);
     join(again, List.of(job.ref())).tell(new Settle(S1, 41, List.of(succeeded(job)), 1));
-    assertThat(again.expectMessageClass(Assign.class).settledUpTo()).isEqualTo(41);
+    assertThat(thanks(again)).isEqualTo(41);
     assertThat(submitter.expectMessageClass(JobQueue.Ends.class).ends()).hasSize(1);
   }
 

@@ -1,0 +1,106 @@
+package io.troupe.executor.channel;
+
+import java.io.IOException;
+import java.nio.channels.ClosedSelectorException;
+import java.nio.channels.SelectionKey;
+import java.nio.channels.Selector;
+import java.util.Queue;
+import java.util.concurrent.ConcurrentLinkedQueue;
+import java.util.concurrent.Executor;
+import java.util.concurrent.atomic.AtomicBoolean;
+import java.util.function.Consumer;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/**
+ * One thread that waits for sockets and runs tasks, so that what comes over a socket is dealt with
+ * where it was read: no other thread must be woken for it, which takes longer than most tasks.
+ * Tasks run one at a time in the order in which they came, and none may block.
+ */
+public final class EventLoop implements Executor, AutoCloseable {
+  private static final Logger log = LoggerFactory.getLogger(EventLoop.class);
+
+  /** So many tasks at most before the sockets are looked at again. */
+  private static final int TASKS_IN_A_ROW = 64;
+
+  private final Selector selector;
+  private final Thread thread;
+  private final Queue<Runnable> tasks = new ConcurrentLinkedQueue<>();
+  private final AtomicBoolean waiting = new AtomicBoolean();
+
+  private EventLoop(Selector selector, String name) {
+    this.selector = selector;
+    this.thread = new Thread(this::run, name);
+    thread.setDaemon(true);
+  }
+
+  /** Starts the thread, which ends when the loop is closed. */
+  public static EventLoop start(String name) throws IOException {
+    EventLoop loop = new EventLoop(Selector.open(), name);
+    loop.thread.start();
+    return loop;
+  }
+
+  /** Where sockets are registered; the attachment of a key is a {@code Consumer<SelectionKey>}. */
+  Selector selector() {
+    return selector;
+  }
+
+  /** Runs the task soon, on the loop's thread; never when the loop is closed. Any thread. */
+  @Override
+  public void execute(Runnable task) {
+    tasks.add(task);
+    if (Thread.currentThread() != thread && waiting.compareAndSet(true, false)) {
+      selector.wakeup();
+    }
+  }
+
+  @Override
+  public void close() throws IOException {
+    selector.close();
+  }
+
+  private void run() {
+    try {
+      while (selector.isOpen()) {
+        select();
+        for (int i = 0; i < TASKS_IN_A_ROW; i++) {
+          Runnable task = tasks.poll();
+          if (task == null) {
+            break;
+          }
+          run(task);
+        }
+      }
+    } catch (ClosedSelectorException e) {
+      // closed from outside
+    } catch (IOException e) {
+      log.error("The sockets of the worker processes are lost", e);
+    }
+  }
+
+  private void select() throws IOException {
+    waiting.set(true); // from here on, whoever adds a task wakes this thread
+    if (tasks.isEmpty()) {
+      selector.select(EventLoop::ready);
+    } else {
+      selector.selectNow(EventLoop::ready);
+    }
+    waiting.set(false);
+  }
+
+  @SuppressWarnings("unchecked") // whoever registers a socket attaches one
+  private static void ready(SelectionKey key) {
+    if (key.isValid() && key.attachment() instanceof Consumer<?> reader) {
+      run(() -> ((Consumer<SelectionKey>) reader).accept(key));
+    }
+  }
+
+  private static void run(Runnable task) {
+    try {
+      task.run();
+    } catch (RuntimeException e) {
+      log.error("A task failed", e);
+    }
+  }
+}

@@ -1,0 +1,105 @@
+package io.troupe.executor.channel;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import java.nio.ByteBuffer;
+import java.nio.channels.Pipe;
+import java.nio.channels.SelectionKey;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.CountDownLatch;
+import java.util.concurrent.TimeUnit;
+import java.util.function.Consumer;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.DisplayNameGeneration;
+import org.junit.jupiter.api.DisplayNameGenerator;
+import org.junit.jupiter.api.Test;
+
+@DisplayNameGeneration(DisplayNameGenerator.ReplaceUnderscores.class)
+class EventLoopTest {
+  private EventLoop loop;
+
+  @BeforeEach
+  void start() throws Exception {
+    loop = EventLoop.start("loop");
+  }
+
+  @AfterEach
+  void stop() throws Exception {
+    loop.close();
+  }
+
+  @Test
+  void tasks_from_many_threads_all_run_and_those_of_one_thread_in_their_order() throws Exception {
+    int threads = 4;
+    int each = 20_000;
+    List<List<Integer>> seen = new ArrayList<>();
+    CountDownLatch done = new CountDownLatch(threads * each);
+    for (int i = 0; i < threads; i++) {
+      List<Integer> mine = new ArrayList<>();
+      seen.add(mine);
+      new Thread(
+              () -> {
+                for (int n = 0; n < each; n++) {
+                  int number = n;
+                  loop.execute(
+                      () -> {
+                        mine.add(number);
+                        done.countDown();
+                      });
+                }
+              })
+          .start();
+    }
+    assertThat(done.await(30, TimeUnit.SECONDS)).isTrue();
+    for (List<Integer> mine : seen) {
+      assertThat(mine).hasSize(each).isSorted();
+    }
+  }
+
+  @Test
+  void a_socket_is_served_on_the_same_thread_while_tasks_keep_the_loop_busy() throws Exception {
+    CompletableFuture<Thread> ofTasks = new CompletableFuture<>();
+    CompletableFuture<Thread> ofSocket = new CompletableFuture<>();
+    Runnable[] again = new Runnable[1];
+    again[0] =
+        () -> {
+          ofTasks.complete(Thread.currentThread());
+          if (!ofSocket.isDone()) {
+            loop.execute(again[0]);
+          }
+        };
+    loop.execute(again[0]);
+    Pipe pipe = Pipe.open();
+    pipe.source().configureBlocking(false);
+    Consumer<SelectionKey> reader =
+        key -> {
+          key.cancel();
+          ofSocket.complete(Thread.currentThread());
+        };
+    loop.execute(() -> register(pipe, reader));
+    pipe.sink().write(ByteBuffer.wrap(new byte[1]));
+    assertThat(ofSocket.get(30, TimeUnit.SECONDS)).isSameAs(ofTasks.get(30, TimeUnit.SECONDS));
+  }
+
+  @Test
+  void a_task_that_fails_takes_nothing_with_it() throws Exception {
+    loop.execute(
+        () -> {
+          throw new IllegalStateException("a bug");
+        });
+    CompletableFuture<Void> next = new CompletableFuture<>();
+    loop.execute(() -> next.complete(null));
+    next.get(30, TimeUnit.SECONDS);
+  }
+
+  private void register(Pipe pipe, Consumer<SelectionKey> reader) {
+    try {
+      pipe.source().register(loop.selector(), SelectionKey.OP_READ, reader);
+    } catch (java.nio.channels.ClosedChannelException e) {
+      throw new IllegalStateException(e);
+    }
+  }
+}
