@@ -92,6 +92,12 @@ class Worker:
         assert answered == ident, (answered, ident)
         return (kind, name.decode(), json.loads(payload))
 
+    def printed(self):
+        """The next line on its standard output that is no mark."""
+        while (line := self.process.stdout.readline()).startswith(b"\0job "):
+            pass
+        return line
+
     def __enter__(self):
         return self
 
@@ -192,7 +198,7 @@ class WorkerTest(unittest.TestCase):
     def test_what_it_prints_does_not_disturb_the_protocol_and_comes_at_once(self):
         worker = self.connected()
         self.assertEqual((frames.RESULT, "", None), worker.call("say", "hello"))
-        self.assertEqual(b"said hello\n", worker.process.stdout.readline())
+        self.assertEqual(b"said hello\n", worker.printed())
 
     def test_a_quick_result_does_not_wait_for_a_slow_job_behind_it(self):
         worker = self.connected()
@@ -203,7 +209,7 @@ class WorkerTest(unittest.TestCase):
     def test_only_the_job_that_was_named_is_cancelled(self):
         worker = self.connected()
         worker.send("wait", None, 5)
-        worker.process.stdout.readline()
+        worker.printed()
         with open(worker.folder / "seat", "r+b", buffering=0) as seat:
             self.assertEqual(5, int.from_bytes(seat.read(8), sys.byteorder))
             worker.process.send_signal(signal.SIGINT)  # word 1 names no job: nothing happens
@@ -212,7 +218,7 @@ class WorkerTest(unittest.TestCase):
             worker.process.send_signal(signal.SIGINT)
         kind, _, ident, name, _ = worker.receive()
         self.assertEqual((frames.ERROR, 5, b"cancelled"), (kind, ident, name))
-        self.assertEqual(b"cleaned up\n", worker.process.stdout.readline())
+        self.assertEqual(b"cleaned up\n", worker.printed())
         worker.process.send_signal(signal.SIGINT)  # late: the job is over
         self.assertEqual((frames.RESULT, "", 4), worker.call("echo", 4, 6))
 
@@ -234,6 +240,40 @@ class WorkerTest(unittest.TestCase):
         self.assertEqual([2, 3], [worker.receive()[2] for _ in range(2)])
         self.assertIsNone(worker.process.poll())
 
+    def test_it_marks_which_job_prints_what_and_when_that_is_over(self):
+        worker = self.connected(
+            module="""
+            import os, sys
+            def say(text): print(text)
+            def half(text): sys.stdout.write(text)
+            def raw(text): os.write(1, text.encode())
+            def quiet(text): pass
+            """
+        )
+        for ident, (function, text) in enumerate(
+            [("say", "a"), ("quiet", ""), ("half", "b"), ("raw", "c\n"), ("say", "d\ne")], 1
+        ):
+            worker.call(function, text, ident)
+        worker.connection.close()
+        self.assertEqual(
+            b"\0job 1\na\n\0job 0\n\0job 3\nb\n\0job 0\nc\n\0job 5\nd\ne\n\0job 0\n",
+            worker.process.stdout.read(),
+        )
+
+    def test_a_job_that_closes_its_output_does_not_take_it_from_the_next_one(self):
+        worker = self.connected(
+            module="""
+            import os, sys
+            def close(_): sys.stdout.close()
+            def close_hard(_): os.close(1)
+            def say(text): print(text)
+            """
+        )
+        for function in ("close", "close_hard"):
+            worker.call(function, None)
+            self.assertEqual(frames.RESULT, worker.call("say", function)[0])
+            self.assertEqual(function.encode() + b"\n", worker.printed())
+
     def test_it_ends_with_code_75_when_the_socket_is_closed_without_a_word(self):
         worker = self.connected()
         worker.connection.close()
@@ -252,7 +292,7 @@ class WorkerTest(unittest.TestCase):
             """,
         )
         worker.send("stuck", None)
-        self.assertEqual(b"stuck\n", worker.process.stdout.readline())
+        self.assertEqual(b"stuck\n", worker.printed())
         for time in (1, 2):
             (worker.folder / "stacks").write_bytes(b"")
             worker.process.send_signal(signal.SIGQUIT)
@@ -272,9 +312,9 @@ class WorkerTest(unittest.TestCase):
     def test_sigterm_runs_the_cleaning_up_of_the_running_job(self):
         worker = self.connected()
         worker.send("wait", None)
-        worker.process.stdout.readline()
+        worker.printed()
         worker.process.terminate()
-        self.assertEqual(b"cleaned up\n", worker.process.stdout.readline())
+        self.assertEqual(b"cleaned up\n", worker.printed())
         self.assertEqual(0, worker.process.wait(60))
 
     def test_what_is_no_frame_ends_it_with_a_code_and_one_line(self):

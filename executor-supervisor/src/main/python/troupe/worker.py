@@ -5,8 +5,10 @@ one argument; what the function returns is the result: JSON, or bytes as they ar
 only. One thread, one job at a time, in the order in which they come. ``print`` goes to the worker's log.
 """
 
+import errno
 import faulthandler
 import importlib
+import io
 import json
 import json.encoder
 import json.scanner
@@ -75,6 +77,54 @@ class Seat:
             self.words = memoryview(bytearray(64)).cast("Q")
 
 
+class Printer(io.TextIOWrapper):
+    """Standard output or error: says which job prints what, and no job can close it for the next one.
+
+    A line ``NUL job N`` says that what follows is printed by job N, until another such line, or N being 0, says otherwise.
+    """
+
+    def __init__(self, descriptor, marked):
+        plain = open(descriptor, "wb", closefd=False)
+        super().__init__(plain, encoding="utf-8", errors="backslashreplace", line_buffering=True)
+        self._spare = os.dup(descriptor)
+        self._marked = marked  # the printers whose mark is not taken back yet
+        self._mark = 0
+        self._at_start = True
+        self.server = None
+
+    def write(self, text):
+        running = self.server._running if self.server else 0
+        marked = text
+        if running != self._mark and text:
+            marked = self._change_mark(running) + text
+        if text:
+            self._at_start = text[-1] == "\n"
+        try:
+            super().write(marked)
+        except OSError as error:
+            if error.errno != errno.EBADF:
+                raise
+            os.dup2(self._spare, self.fileno())  # a job has closed the descriptor
+            self.flush()
+        return len(text)
+
+    def _change_mark(self, job):
+        self._mark = job
+        if job:
+            self._marked.append(self)
+        return ("" if self._at_start else "\n") + f"\0job {job}\n"
+
+    def unmark(self):
+        """The job is over: what comes now that no printer has marked is printed by something else."""
+        mark = self._change_mark(0)
+        self._at_start = True
+        super().write(mark)
+
+    def close(self):
+        """Only flushes: it is not the job's to close."""
+        self.flush()
+
+
 def json_writer():
     """A function from an object to compact JSON text; much quicker than json.dumps for small objects."""
     encoder = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":"))
@@ -127,6 +177,7 @@ class Server:
         self._running = 0
         self._stopping = False
         self._unsent = []
+        self._marked = []
 
     # Signals: Python runs these between two steps of the main thread, so possibly inside the user's function.
 
@@ -149,6 +200,19 @@ class Server:
         """SIGTERM: ends the process, with the user's ``finally`` blocks and exit handlers run."""
         self._stopping = True
         raise SystemExit(0)
+
+    def print_by(self, printers, marked):
+        """The printers through which jobs print, and the list of those whose marks have to be taken back."""
+        self._marked = marked
+        for printer in printers:
+            printer.server = self
+
+    def _unmark(self):
+        while self._marked:
+            try:
+                self._marked.pop().unmark()
+            except (OSError, ValueError):
+                pass  # nobody reads any more
 
     def _failure(self, error):
         """The bytes of an ERROR's name and payload."""
@@ -209,6 +273,7 @@ class Server:
         read, write = json_reader(), json_writer()
         max_frame, max_result = self._max_frame, self._max_result
         JOB, RESULT, ERROR, JSON = frames.JOB, frames.RESULT, frames.ERROR, frames.JSON
+        marked, unmark = self._marked, self._unmark
         rest, unsent, unsent_bytes, first_unsent = b"", self._unsent, 0, 0.0
         while True:
             data = self._receive_rest(rest) if rest else receive(RECEIVE_BYTES)
@@ -255,6 +320,8 @@ class Server:
                     unsent.append(frames.frame(ERROR, JSON, ident, name, body))
                     unsent_bytes += 16 + len(name) + len(body)
                     entry = [None, True]
+                if marked:
+                    unmark()
                 position = following
                 now = clock()
                 entry[1] = now - before > QUICK_SECONDS
@@ -305,8 +372,9 @@ def main(arguments=None, environment=os.environ):
         faulthandler.register(signal.SIGQUIT, stacks, all_threads=True)
         signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGQUIT])  # a Java parent leaves it blocked
     os.dup2(os.open(os.devnull, os.O_RDONLY), 0)  # the pipe that was there is none of the user's business
-    for stream in (sys.stdout, sys.stderr):
-        stream.reconfigure(line_buffering=True, errors="backslashreplace")
+    marked = []
+    sys.stdout = sys.__stdout__ = Printer(1, marked)
+    sys.stderr = sys.__stderr__ = Printer(2, marked)
     try:
         module = _import(arguments[0].removesuffix(".py"))
     except BaseException as error:  # whatever the user's code does while it is imported
@@ -325,6 +393,7 @@ def main(arguments=None, environment=os.environ):
     server = Server(
         connection, Functions(module), Seat(environment.get("TROUPE_SEAT")), max_frame, max_result
     )
+    server.print_by((sys.stdout, sys.stderr), marked)
     signal.signal(signal.SIGINT, server.on_interrupt)
     signal.signal(signal.SIGTERM, server.on_terminate)
     hello = {

@@ -16,6 +16,7 @@ import io.troupe.protocol.WorkerStatus.ProcessStatus;
 import io.troupe.protocol.codec.Frame;
 import java.io.File;
 import java.io.IOException;
+import java.io.InputStream;
 import java.io.OutputStream;
 import java.net.InetAddress;
 import java.net.InetSocketAddress;
@@ -29,6 +30,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.UUID;
+import java.util.concurrent.Executor;
 import java.util.concurrent.ScheduledExecutorService;
 import java.util.concurrent.ScheduledFuture;
 import java.util.concurrent.TimeUnit;
@@ -36,6 +38,7 @@ import java.util.function.Consumer;
 import org.apache.commons.exec.CommandLine;
 import org.apache.commons.exec.DefaultExecutor;
 import org.apache.commons.exec.PumpStreamHandler;
+import org.apache.commons.exec.StreamPumper;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -50,6 +53,7 @@ final class LocalServer implements ServerProcess {
   private static final int STACK_LINES = 60;
   private static final int MAX_SIGNAL = 64;
   private static final long PUMP_STOP_MILLIS = 1000;
+  private static final int PUMP_BYTES = 64 << 10;
   private static final long PROBE_MILLIS = 100;
 
   private final String worker;
@@ -61,10 +65,12 @@ final class LocalServer implements ServerProcess {
   private final Map<String, String> environment;
   private final OwnSession session;
   private final ScheduledExecutorService chores;
+  private final Executor logWriter;
 
   private final String token = UUID.randomUUID().toString();
   private final String mark = UUID.randomUUID().toString();
   private final LogTail tail = new LogTail();
+  private final JobNames names = new JobNames();
   private final MemoryWatch memory;
   private volatile @Nullable Seat seat;
   private volatile @Nullable Process process;
@@ -85,7 +91,8 @@ final class LocalServer implements ServerProcess {
       ChannelServer channels,
       Map<String, String> environment,
       OwnSession session,
-      ScheduledExecutorService chores) {
+      ScheduledExecutorService chores,
+      Executor logWriter) {
     this.worker = worker;
     this.spec = spec;
     this.events = events;
@@ -95,6 +102,7 @@ final class LocalServer implements ServerProcess {
     this.environment = environment;
     this.session = session;
     this.chores = chores;
+    this.logWriter = logWriter;
     this.memory = new MemoryWatch(Math.round(spec.memMb() * (1 << 20)), () -> tree().members());
   }
 
@@ -143,14 +151,24 @@ final class LocalServer implements ServerProcess {
     List<String> shell = session.shell(spec.command());
     CommandLine line = new CommandLine(shell.get(0));
     shell.stream().skip(1).forEach(argument -> line.addArgument(argument, false));
-    try (OutputStream out = tail.stream(sandbox.output(worker), settings.logBytes());
-        OutputStream err = tail.stream(sandbox.errors(worker), settings.logBytes())) {
+    try (OutputStream out = lines(sandbox.output(worker));
+        OutputStream err = lines(sandbox.errors(worker))) {
       Execution execution = new Execution(out, err);
       int code = execution.execute(line, environmentOfProcess());
       ServerEvent.Ended ended = ended(code);
       sandboxTidy();
       return ended;
     }
+  }
+
+  private OutputStream lines(Path file) {
+    return new LogLines(
+        file,
+        settings.logBytes(),
+        tail,
+        number -> names.of(number).orElse("-"),
+        () -> begun().orElse(0L),
+        logWriter);
   }
 
   private ServerEvent.Ended ended(int code) {
@@ -284,6 +302,11 @@ final class LocalServer implements ServerProcess {
     Process started = process;
     long leader = started != null && session.leads() ? started.pid() : -1;
     return new ProcessTree(leader, WORKER_MARK + "=" + mark);
+  }
+
+  @Override
+  public void name(long first, List<String> jobs) {
+    names.add(first, jobs);
   }
 
   @Override
@@ -441,6 +464,16 @@ final class LocalServer implements ServerProcess {
       setExitValues(null);
       PumpStreamHandler pumps =
           new PumpStreamHandler(out, err) {
+            @Override
+            protected Thread createPump(
+                InputStream from, OutputStream to, boolean closeWhenExhausted) {
+              Thread pump =
+                  new Thread(
+                      new StreamPumper(from, to, closeWhenExhausted, PUMP_BYTES), "troupe-pump");
+              pump.setDaemon(true);
+              return pump;
+            }
+
             @Override
             public void setProcessInputStream(OutputStream stdin) {
               // left open: its end tells the process that the executor is gone

@@ -6,6 +6,7 @@ import io.troupe.executor.supervision.ServerLauncher;
 import io.troupe.executor.supervision.ServerProcess;
 import io.troupe.protocol.TaskData;
 import java.util.Map;
+import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.concurrent.ScheduledExecutorService;
 import java.util.function.Consumer;
@@ -23,6 +24,13 @@ public final class LocalServers implements ServerLauncher {
       Executors.newSingleThreadScheduledExecutor(
           task -> {
             Thread thread = new Thread(task, "troupe-chores");
+            thread.setDaemon(true);
+            return thread;
+          });
+  private final ExecutorService logWriter =
+      Executors.newSingleThreadExecutor(
+          task -> {
+            Thread thread = new Thread(task, "troupe-logs");
             thread.setDaemon(true);
             return thread;
           });
@@ -50,7 +58,16 @@ public final class LocalServers implements ServerLauncher {
   public ServerProcess start(String worker, TaskData.Worker spec, Consumer<ServerEvent> events) {
     LocalServer server =
         new LocalServer(
-            worker, spec, events, sandbox, settings, channels, environment, session, chores);
+            worker,
+            spec,
+            events,
+            sandbox,
+            settings,
+            channels,
+            environment,
+            session,
+            chores,
+            logWriter);
     // Not a pool's thread: the process dies with the thread that started it.
     Thread thread = new Thread(server::run, "troupe-" + worker);
     thread.setDaemon(true);

@@ -8,6 +8,9 @@ import java.util.Optional;
 /** A server process that was told to start. No call blocks; any thread. */
 public interface ServerProcess {
 
+  /** The jobs that are sent next have these names, and are numbered upwards from the first. */
+  void name(long first, List<String> jobs);
+
   /** Sends jobs; without effect before {@link ServerEvent.Answered} and after the end. */
   void send(List<Frame> frames);
 

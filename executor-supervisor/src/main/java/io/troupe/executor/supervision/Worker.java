@@ -207,6 +207,9 @@ final class Worker {
     List<Frame> frames = pipe.add(jobs, nanoClock.getAsLong());
     armDeadline(pipe);
     armNudge(pipe);
+    if (!frames.isEmpty()) {
+      server.name(frames.get(0).id(), jobs.stream().map(Assignment::job).toList());
+    }
     server.send(frames); // last, so that seeing the jobs means the timers are armed
     return Behaviors.same();
   }

@@ -128,6 +128,7 @@ class LocalServersTest {
   }
 
   private void send(long id, String function, String json) {
+    server.name(id, List.of("job-" + id));
     server.send(
         List.of(new Frame(Frame.Type.JOB, ContentType.JSON, id, function, json.getBytes(UTF_8))));
   }
@@ -149,7 +150,8 @@ class LocalServersTest {
     ServerEvent.Ended end = expectEnd();
     assertThat(end.exitCode()).isZero();
     assertThat(end.lastOutput()).containsExactly("asked");
-    assertThat(folder.resolve("worker-mine.0.1.stdout")).hasContent("asked");
+    assertThat(Files.readString(folder.resolve("worker-mine.0.1.stdout")))
+        .matches("\\d{4}-\\d\\d-\\d\\dT\\d\\d:\\d\\d:\\d\\d.\\d{3}Z job-1 asked\n");
     assertThat(server.sample()).isEmpty();
   }
 
@@ -463,6 +465,33 @@ class LocalServersTest {
     send(2, "leak", "null");
     assertThat(expectEnd().memory().exhausted()).contains("more than its limit of 64 MiB");
     assertThat(server.begun()).contains(2L);
+  }
+
+  @Test
+  void what_is_printed_by_quick_jobs_and_their_children_is_told_apart() throws Exception {
+    module(
+        """
+        import os, subprocess
+        def say(text): print(text)
+        def child(text): subprocess.run(["echo", text])
+        """);
+    launch(WorkerProtocol.FRAMES, FRAMES, List.of());
+    expect(ServerEvent.Started.class);
+    expect(ServerEvent.Answered.class);
+    server.name(1, List.of("a", "b", "c", "d"));
+    for (int i = 1; i <= 3; i++) {
+      String json = "\"text-" + i + "\"";
+      server.send(
+          List.of(new Frame(Frame.Type.JOB, ContentType.JSON, i, "say", json.getBytes(UTF_8))));
+    }
+    server.send(
+        List.of(new Frame(Frame.Type.JOB, ContentType.JSON, 4, "child", "\"x\"".getBytes(UTF_8))));
+    eventually("all have begun", () -> server.begun().orElse(0L) == 4);
+    server.terminate();
+    expectEnd();
+    assertThat(Files.readAllLines(folder.resolve("worker-mine.0.1.stdout")))
+        .extracting(line -> line.replaceFirst("\\S+ ", ""))
+        .containsExactly("a text-1", "b text-2", "c text-3", "d x");
   }
 
   @Test

@@ -151,6 +151,11 @@ final class FakeServers implements ServerLauncher {
     }
 
     @Override
+    public void name(long first, List<String> names) {
+      // only logs need them
+    }
+
+    @Override
     public void send(List<Frame> frames) {
       jobs.addAll(frames);
     }
