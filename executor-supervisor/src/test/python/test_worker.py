@@ -1,8 +1,10 @@
 import json
+import math
 import os
 import pathlib
 import signal
 import socket
+import struct
 import subprocess
 import sys
 import tempfile
@@ -44,7 +46,7 @@ class Worker:
     def __init__(self, folder, module=MODULE, **environment):
         self.folder = pathlib.Path(folder)
         (self.folder / "mine.py").write_text(textwrap.dedent(module))
-        (self.folder / "seat").write_bytes(bytes(64))
+        (self.folder / "seat").write_bytes(bytes(256))
         self.listener = socket.socket(socket.AF_UNIX)
         self.listener.bind(str(self.folder / "s"))
         self.listener.listen()
@@ -239,6 +241,35 @@ class WorkerTest(unittest.TestCase):
             worker.process.send_signal(signal.SIGINT)
         self.assertEqual([2, 3], [worker.receive()[2] for _ in range(2)])
         self.assertIsNone(worker.process.poll())
+
+    def test_a_job_says_how_far_it_is_in_the_seat(self):
+        worker = self.connected(
+            module="""
+            import troupe
+            def far(message): troupe.progress(0.4, message)
+            def where(message): troupe.progress(message=message)
+            def wrong(value): troupe.progress(value)
+            def alive(value): troupe.heartbeat()
+            """
+        )
+
+        def told():
+            data = (worker.folder / "seat").read_bytes()
+            changes, job, fraction, length, beats = struct.unpack_from("=QQdQQ", data, 24)
+            return changes % 2, job, fraction, data[64 : 64 + length].decode(), beats
+
+        worker.call("far", "reading\n x", 7)
+        self.assertEqual((0, 7, 0.4, "reading x", 1), told())
+        worker.call("where", "ü" * 500, 8)
+        self.assertEqual((0, 8, "ü" * 96, 2), (told()[0], told()[1], told()[3], told()[4]))
+        self.assertTrue(math.isnan(told()[2]))
+        worker.call("alive", None, 9)
+        self.assertEqual(3, told()[4])
+        self.assertEqual("ValueError", worker.call("wrong", 1.5, 10)[2]["type"])
+
+    def test_outside_of_a_worker_what_a_job_tells_goes_nowhere(self):
+        code = "import troupe; troupe.progress(0.5, 'x'); troupe.heartbeat()"
+        subprocess.run([sys.executable, "-c", code], env={"PYTHONPATH": str(PACKAGES)}, check=True)
 
     def test_it_marks_which_job_prints_what_and_when_that_is_over(self):
         worker = self.connected(

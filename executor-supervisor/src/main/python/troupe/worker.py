@@ -20,7 +20,7 @@ import sys
 import time
 import traceback
 
-from troupe import frames
+from troupe import frames, report
 
 # How the process ends; the executor does not start it again after those that cannot heal by themselves.
 EXIT_USAGE = 64  # wrong command line or environment: cannot heal
@@ -72,9 +72,11 @@ class Seat:
     def __init__(self, path):
         if path:
             with open(path, "r+b") as file:
-                self.words = memoryview(mmap.mmap(file.fileno(), 64)).cast("Q")
+                memory = mmap.mmap(file.fileno(), 0)
+            report.attach(memory)
         else:
-            self.words = memoryview(bytearray(64)).cast("Q")
+            memory = bytearray(64)
+        self.words = memoryview(memory).cast("Q")
 
 
 class Printer(io.TextIOWrapper):

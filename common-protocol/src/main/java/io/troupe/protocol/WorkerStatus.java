@@ -2,6 +2,7 @@ package io.troupe.protocol;
 
 import io.troupe.model.Cause;
 import io.troupe.model.WorkerState;
+import java.util.List;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -12,9 +13,11 @@ import org.jspecify.annotations.Nullable;
  * @param state what it does
  * @param restarts how often its process was started again
  * @param job the job it runs; null when it runs none
+ * @param progress how far the job is, as its function says; null when it says nothing
  * @param jobs how many jobs it has finished
  * @param cause why its process last ended; null when it never did
  * @param process its process; null while there is none
+ * @param lastOutput the last lines that the process has printed, oldest first
  */
 public record WorkerStatus(
     String id,
@@ -22,9 +25,23 @@ public record WorkerStatus(
     WorkerState state,
     int restarts,
     @Nullable String job,
+    @Nullable Progress progress,
     long jobs,
     @Nullable Cause cause,
-    @Nullable ProcessStatus process) {
+    @Nullable ProcessStatus process,
+    List<String> lastOutput) {
+
+  public WorkerStatus {
+    lastOutput = List.copyOf(lastOutput);
+  }
+
+  /**
+   * How far a job is.
+   *
+   * @param fraction from 0 to 1; null when the function does not tell
+   * @param message one line for people; may be empty
+   */
+  public record Progress(@Nullable Double fraction, String message) {}
 
   /**
    * A Python server process.

@@ -46,10 +46,12 @@ class WireMessageTest {
             WorkerState.BUSY,
             1,
             "j1",
+            new WorkerStatus.Progress(0.5, "half"),
             7,
             new Cause(Cause.Kind.OOM, "out of memory", null, 9, List.of("last words")),
             new WorkerStatus.ProcessStatus(
-                42, 1 << 20, 12.5, 1_700_000_000_000L, "python3 -m troupe.worker demo"));
+                42, 1 << 20, 12.5, 1_700_000_000_000L, "python3 -m troupe.worker demo"),
+            List.of("printed"));
     return Stream.of(
         new SupervisorToScheduler.Register(
             "e@a",

@@ -13,6 +13,7 @@ import io.troupe.model.PoolFile;
 import io.troupe.model.WorkerProtocol;
 import io.troupe.protocol.TaskData;
 import io.troupe.protocol.WorkerStatus.ProcessStatus;
+import io.troupe.protocol.WorkerStatus.Progress;
 import io.troupe.protocol.codec.Frame;
 import java.io.File;
 import java.io.IOException;
@@ -406,6 +407,19 @@ final class LocalServer implements ServerProcess {
       started.destroyForcibly();
       chores.execute(() -> tree().kill());
     }
+  }
+
+  @Override
+  public Optional<Progress> progress(String job) {
+    return Optional.ofNullable(seat)
+        .flatMap(Seat::word)
+        .filter(word -> names.of(word.job()).filter(job::equals).isPresent())
+        .map(Seat.Word::progress);
+  }
+
+  @Override
+  public List<String> lastOutput() {
+    return tail.lines();
   }
 
   @Override

@@ -117,10 +117,25 @@ final class LogLines extends OutputStream {
     if (lineLength > MARK.length && startsWithMark()) {
       marked = number();
     } else {
+      makeReadable();
       tail.add(line, lineLength);
       append();
     }
     lineLength = 0;
+  }
+
+  /**
+   * What is no UTF-8 is shown as question marks, so that whoever reads the file can count bytes.
+   */
+  private void makeReadable() {
+    for (int i = 0; i < lineLength; i++) {
+      if (line[i] < 0) {
+        byte[] text = new String(line, 0, lineLength, UTF_8).replace('\uFFFD', '?').getBytes(UTF_8);
+        lineLength = text.length; // no more than before: a question mark is one byte
+        System.arraycopy(text, 0, line, 0, lineLength);
+        return;
+      }
+    }
   }
 
   private boolean startsWithMark() {

@@ -1,6 +1,7 @@
 package io.troupe.executor.supervision;
 
 import io.troupe.protocol.WorkerStatus.ProcessStatus;
+import io.troupe.protocol.WorkerStatus.Progress;
 import io.troupe.protocol.codec.Frame;
 import java.util.List;
 import java.util.Optional;
@@ -36,6 +37,12 @@ public interface ServerProcess {
 
   /** Kills the process and all it has started (SIGKILL). */
   void kill();
+
+  /** How far the job is that has this name, as its function has said; empty when it has not. */
+  Optional<Progress> progress(String job);
+
+  /** The last lines that it has printed, oldest first. */
+  List<String> lastOutput();
 
   /** What the operating system says of it now; empty when it does not run. */
   Optional<ProcessStatus> sample();

@@ -116,7 +116,7 @@ public final class Supervisor {
     Seat(String task, ActorRef<Worker.Command> actor) {
       this.task = task;
       this.actor = actor;
-      this.last = new WorkerFact.Changed(task, WorkerState.STARTING, 0, null, null);
+      this.last = new WorkerFact.Changed(task, WorkerState.STARTING, 0, null, null, null);
     }
   }
 
@@ -142,6 +142,11 @@ public final class Supervisor {
   private long reportSequence;
   private int announcedCapacity;
   private boolean shuttingDown;
+
+  /** So much of what a worker has printed goes with each report of it. */
+  private static final int REPORTED_LINES = 10;
+
+  private static final int REPORTED_CHARS = 200;
 
   /** A supervisor, which starts by waiting for the agent. */
   public static Behavior<Command> create(
@@ -579,15 +584,25 @@ public final class Supervisor {
         seat.last.state() == WorkerState.READY && job != null
             ? WorkerState.BUSY
             : seat.last.state();
+    ServerProcess server = seat.last.server();
     return new WorkerStatus(
         seat.task,
         seat.task,
         state,
         seat.last.restarts(),
         job,
+        server == null || job == null ? null : server.progress(job).orElse(null),
         seat.jobs,
         seat.last.cause(),
-        seat.last.process());
+        seat.last.process(),
+        server == null ? List.of() : lastOf(server.lastOutput()));
+  }
+
+  private static List<String> lastOf(List<String> output) {
+    return output.stream()
+        .skip(Math.max(0, output.size() - REPORTED_LINES))
+        .map(line -> line.length() <= REPORTED_CHARS ? line : line.substring(0, REPORTED_CHARS))
+        .toList();
   }
 
   private String name() {

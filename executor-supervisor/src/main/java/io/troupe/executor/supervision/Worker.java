@@ -635,7 +635,8 @@ final class Worker {
             state,
             Math.max(0, starts - 1),
             lastCause,
-            server == null ? null : server.sample().orElse(null)));
+            server == null ? null : server.sample().orElse(null),
+            server));
     return Behaviors.same();
   }
 }

@@ -17,13 +17,15 @@ sealed interface WorkerFact {
    *
    * @param cause why its process ended last; null when it never did
    * @param process null while there is none
+   * @param server the process itself, to be looked at; null while there is none
    */
   record Changed(
       String worker,
       WorkerState state,
       int restarts,
       @Nullable Cause cause,
-      @Nullable ProcessStatus process)
+      @Nullable ProcessStatus process,
+      @Nullable ServerProcess server)
       implements WorkerFact {}
 
   /** Jobs it was given have ended so. */

@@ -14,6 +14,7 @@ import io.troupe.model.ContentType;
 import io.troupe.model.PoolFile;
 import io.troupe.model.WorkerProtocol;
 import io.troupe.protocol.TaskData;
+import io.troupe.protocol.WorkerStatus.Progress;
 import io.troupe.protocol.codec.Frame;
 import java.io.IOException;
 import java.net.ServerSocket;
@@ -492,6 +493,19 @@ class LocalServersTest {
     assertThat(Files.readAllLines(folder.resolve("worker-mine.0.1.stdout")))
         .extracting(line -> line.replaceFirst("\\S+ ", ""))
         .containsExactly("a text-1", "b text-2", "c text-3", "d x");
+  }
+
+  @Test
+  void how_far_a_job_is_can_be_read_while_it_runs_and_is_of_no_other_job() throws Exception {
+    module(
+        "import time, troupe\ndef far(_):\n  troupe.progress(0.25, 'quarter')\n  time.sleep(600)");
+    launch(WorkerProtocol.FRAMES, FRAMES, List.of());
+    expect(ServerEvent.Started.class);
+    expect(ServerEvent.Answered.class);
+    send(1, "far", "null");
+    eventually("it tells", () -> server.progress("job-1").isPresent());
+    assertThat(server.progress("job-1")).contains(new Progress(0.25, "quarter"));
+    assertThat(server.progress("job-2")).isEmpty();
   }
 
   @Test

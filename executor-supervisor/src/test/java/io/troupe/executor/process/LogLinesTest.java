@@ -73,6 +73,14 @@ class LogLinesTest {
   }
 
   @Test
+  void what_is_no_utf_8_is_shown_as_question_marks() throws Exception {
+    LogLines lines = lines(1 << 20);
+    lines.write(new byte[] {'a', (byte) 0xff, (byte) 0xc3, (byte) 0xa4, (byte) 0xc3, '\n'}, 0, 6);
+    lines.close();
+    assertThat(written()).containsExactly("- a?ä?");
+  }
+
+  @Test
   void a_line_without_end_is_told_in_pieces() throws Exception {
     LogLines lines = lines(1 << 20);
     print(lines, "x".repeat(40_000) + "\nnext\n");

@@ -5,6 +5,7 @@ import static java.nio.charset.StandardCharsets.UTF_8;
 import io.troupe.model.ContentType;
 import io.troupe.protocol.TaskData;
 import io.troupe.protocol.WorkerStatus.ProcessStatus;
+import io.troupe.protocol.WorkerStatus.Progress;
 import io.troupe.protocol.codec.Frame;
 import java.time.Duration;
 import java.util.ArrayList;
@@ -188,6 +189,16 @@ final class FakeServers implements ServerLauncher {
     @Override
     public void kill() {
       told.add("kill");
+    }
+
+    @Override
+    public Optional<Progress> progress(String job) {
+      return Optional.of(new Progress(0.5, "half of " + job));
+    }
+
+    @Override
+    public List<String> lastOutput() {
+      return List.of("line");
     }
 
     @Override

@@ -2,6 +2,7 @@ package io.troupe.scheduler.api;
 
 import akka.actor.typed.ActorRef;
 import akka.actor.typed.ActorSystem;
+import akka.actor.typed.javadsl.AskPattern;
 import akka.http.javadsl.model.ContentType;
 import akka.http.javadsl.model.ContentTypes;
 import akka.http.javadsl.model.HttpEntities;
@@ -21,12 +22,14 @@ import com.fasterxml.jackson.databind.node.ObjectNode;
 import io.troupe.model.JobPolicy;
 import io.troupe.model.PoolSpec;
 import io.troupe.model.WorkerProtocol;
+import io.troupe.protocol.WorkerStatus;
 import io.troupe.scheduler.jobs.JobQueue;
 import io.troupe.scheduler.jobs.JobState;
 import io.troupe.scheduler.jobs.JobView;
 import io.troupe.scheduler.jobs.NewJob;
 import io.troupe.scheduler.jobs.QueueEntry;
 import io.troupe.scheduler.watch.TreeJson;
+import io.troupe.scheduler.watch.TreeKeeper;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.Arrays;
@@ -42,6 +45,7 @@ import java.util.concurrent.CompletionStage;
 /** Jobs: one at a time, many in a stream, and what has become of them. */
 final class JobRoutes extends Asking {
   private static final Duration LONGEST_TIMEOUT = Duration.ofDays(7);
+  private static final Duration PROGRESS_PATIENCE = Duration.ofSeconds(2);
   private static final int MOST_ATTEMPTS = 1000;
   private static final int PRIORITIES = 1000;
   private static final int MOST_LISTED = 1000;
@@ -223,7 +227,27 @@ final class JobRoutes extends Asking {
 
   private CompletionStage<HttpResponse> status(String id) {
     return find(id, replyTo -> new JobQueue.Find(id, Duration.ZERO, replyTo), Duration.ZERO)
-        .thenApply(answer -> json(200, TreeJson.job(job(answer))));
+        .thenCompose(answer -> withProgress(job(answer)))
+        .thenApply(job -> json(200, job));
+  }
+
+  /** A running job with what its function says of how far it is. */
+  private CompletionStage<ObjectNode> withProgress(JobView job) {
+    ObjectNode node = TreeJson.job(job);
+    if (job.state() != JobState.RUNNING) {
+      return CompletableFuture.completedFuture(node);
+    }
+    return AskPattern.<TreeKeeper.Command, Optional<WorkerStatus.Progress>>ask(
+            parts.tree(),
+            replyTo -> new TreeKeeper.GetProgress(job.id(), replyTo),
+            PROGRESS_PATIENCE,
+            system.scheduler())
+        .exceptionally(late -> Optional.empty())
+        .thenApply(
+            progress -> {
+              progress.ifPresent(told -> node.set("progress", TreeJson.progress(told)));
+              return node;
+            });
   }
 
   private CompletionStage<HttpResponse> cancel(String id) {

@@ -214,6 +214,9 @@ final class JobCommand extends Group {
       if (job.hasNonNull("worker")) {
         terminal.out().println("worker     " + job.path("worker").asText());
       }
+      if (job.hasNonNull("progress")) {
+        terminal.out().println("progress   " + TreeText.progress(job.path("progress")));
+      }
       if (job.hasNonNull("cause")) {
         terminal.out().println("cause      " + Causes.line(job.path("cause")));
         for (String line : Causes.lastOutput(job.path("cause"))) {

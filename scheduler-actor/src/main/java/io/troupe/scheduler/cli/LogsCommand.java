@@ -1,8 +1,9 @@
 package io.troupe.scheduler.cli;
 
 import com.fasterxml.jackson.databind.JsonNode;
-import java.nio.charset.StandardCharsets;
 import java.time.Duration;
+import java.util.ArrayList;
+import java.util.Comparator;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Command;
@@ -11,10 +12,15 @@ import picocli.CommandLine.Parameters;
 
 @Command(
     name = "logs",
-    description = "Print what a worker's process has printed, from its sandbox on the agent.")
+    description = {
+      "Print what a worker's process has printed, each line with its time and job.",
+      "It is read from the worker's sandbox on the agent; of a worker whose agent is gone, the",
+      "scheduler has kept the last lines."
+    })
 final class LogsCommand extends Leaf {
-  private static final int PIECE = 50_000;
-  private static final long TAIL = 200_000;
+  /** Characters of the time that a line begins with. */
+  private static final int TIME = "2026-01-31T12:00:00.000Z".length();
+
   private static final Duration POLL = Duration.ofSeconds(1);
 
   @Parameters(paramLabel = "WORKER", description = "As 'bin/troupe workers' names it.")
@@ -23,62 +29,33 @@ final class LogsCommand extends Leaf {
   @Option(names = "-f", description = "Keep printing what is added; Ctrl-C ends.")
   private boolean follow;
 
-  /** A file on an agent, and how far it has been printed. */
-  private static final class LogFile {
-    private final SchedulerClient client;
-    private final String agent;
-    private final String path;
-    private long offset = -1;
-
-    LogFile(SchedulerClient client, String agent, String path) {
-      this.client = client;
-      this.agent = agent;
-      this.path = path;
-    }
-
-    /** The next piece; empty when there is none now. */
-    String next() {
-      try {
-        if (offset < 0) {
-          offset = Math.max(0, read(-1, 0).path("offset").asLong() - TAIL);
-        }
-        String data = read(offset, PIECE).path("data").asText();
-        offset += data.getBytes(StandardCharsets.UTF_8).length;
-        return data;
-      } catch (Failure notWrittenYet) {
-        return "";
-      }
-    }
-
-    private JsonNode read(long from, int length) {
-      return client
-          .fetch(
-              "%s/files/read?path=%s&offset=%d&length=%d"
-                  .formatted(agent, SchedulerClient.encode(path), from, length))
-          .json();
-    }
-  }
+  @Option(
+      names = "--job",
+      paramLabel = "ID",
+      description = "Only what this job has printed, as far back as there are logs.")
+  private String job = "";
 
   @Override
   int run() {
-    List<LogFile> files = find(scheduler());
-    LogFile last = files.get(0);
-    boolean printed = false;
+    SchedulerClient scheduler = scheduler();
+    Management management = Management.of(scheduler);
+    List<LogFile> files;
+    try {
+      files = find(scheduler, management.tree());
+    } catch (Failure unreachable) {
+      printLastWords(management, unreachable);
+      return 0;
+    }
+    List<String> lines = new ArrayList<>();
     while (true) {
       boolean more = false;
       for (LogFile file : files) {
-        String data = file.next();
-        if (data.isEmpty()) {
-          continue;
-        }
-        more = true;
-        if (file != last && printed) {
-          terminal().out().println("==> " + file.path.replaceAll(".*/", "") + " <==");
-        }
-        last = file;
-        printed = true;
-        terminal().out().print(data);
-        terminal().out().flush();
+        List<String> next = file.next();
+        more |= !next.isEmpty();
+        next.stream().filter(this::isWanted).forEach(lines::add);
+      }
+      if (follow || !more) {
+        print(lines);
       }
       if (!more && !follow) {
         return 0;
@@ -89,8 +66,31 @@ final class LogsCommand extends Leaf {
     }
   }
 
-  private List<LogFile> find(SchedulerClient scheduler) {
-    JsonNode tree = Management.of(scheduler).tree();
+  /** In the order of their times, which they begin with. */
+  private void print(List<String> lines) {
+    lines.sort(Comparator.comparing(line -> line.substring(0, Math.min(TIME, line.length()))));
+    lines.forEach(terminal().out()::println);
+    terminal().out().flush();
+    lines.clear();
+  }
+
+  private boolean isWanted(String line) {
+    return job.isEmpty() || line.startsWith(job + " ", TIME + 1);
+  }
+
+  private void printLastWords(Management management, Failure unreachable) {
+    JsonNode kept = management.lastWords(worker).orElseThrow(() -> unreachable);
+    terminal()
+        .err()
+        .println(
+            "troupe: only the last lines, as the scheduler has them of %s: %s"
+                .formatted(kept.path("seenAt").asText(), unreachable.getMessage()));
+    for (JsonNode line : kept.path("lastOutput")) {
+      terminal().out().println(line.asText());
+    }
+  }
+
+  private List<LogFile> find(SchedulerClient scheduler, JsonNode tree) {
     for (JsonNode supervisor : Management.supervisors(tree)) {
       for (JsonNode candidate : Management.workers(supervisor)) {
         if (candidate.path("id").asText().equals(worker)) {
@@ -113,9 +113,10 @@ final class LogsCommand extends Leaf {
           "agent " + agentId + " knows no sandbox of " + executorId + ": look at " + agent);
     }
     String output = sandbox + "/worker-" + worker;
+    boolean whole = !job.isEmpty();
     return List.of(
-        new LogFile(scheduler, agent, output + ".stdout"),
-        new LogFile(scheduler, agent, output + ".stderr"));
+        new LogFile(scheduler, agent, output + ".stdout", whole),
+        new LogFile(scheduler, agent, output + ".stderr", whole));
   }
 
   private static JsonNode framework(JsonNode tree) {

@@ -7,6 +7,7 @@ import java.io.InputStreamReader;
 import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Optional;
 
 /** The actor tree, as the management port of a scheduler node serves it. */
 final class Management {
@@ -33,6 +34,16 @@ final class Management {
 
   JsonNode tree() {
     return scheduler.fetch(url + "/troupe/tree").json();
+  }
+
+  /** A worker as the scheduler saw it last, with its last lines; empty when it knows none such. */
+  Optional<JsonNode> lastWords(String worker) {
+    try {
+      String path = url + "/troupe/workers/" + SchedulerClient.encode(worker);
+      return Optional.of(scheduler.fetch(path).json());
+    } catch (Failure unknown) {
+      return Optional.empty();
+    }
   }
 
   /** All supervisors' nodes in the tree. */

@@ -79,12 +79,25 @@ final class TreeText {
     }
     if (worker.hasNonNull("job")) {
       line.append("  runs ").append(worker.path("job").asText());
+      if (worker.hasNonNull("progress")) {
+        line.append("  ").append(progress(worker.path("progress")));
+      }
     }
     add(indent, last, line.toString());
     if (worker.hasNonNull("cause")) {
       String under = indent + (last ? "   " : bar());
       lines.add(under + terminal.dim("last end: " + Causes.line(worker.path("cause"))));
     }
+  }
+
+  /** As {@code 40 % reading}. */
+  static String progress(JsonNode progress) {
+    String message = progress.path("message").asText();
+    if (!progress.hasNonNull("fraction")) {
+      return message;
+    }
+    double percent = 100 * progress.path("fraction").asDouble();
+    return "%.0f %%  %s".formatted(percent, message).strip();
   }
 
   private void add(String indent, boolean last, String text) {

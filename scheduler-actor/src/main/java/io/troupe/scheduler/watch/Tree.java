@@ -88,6 +88,20 @@ final class Tree {
     }
   }
 
+  /** A supervisor that is here. */
+  Optional<Supervisor> supervisor(String id) {
+    return Optional.ofNullable(supervisors.get(id));
+  }
+
+  /** How far the job is, as the worker tells that runs it. */
+  Optional<WorkerStatus.Progress> progress(String job) {
+    return supervisors.values().stream()
+        .flatMap(supervisor -> supervisor.workers().stream())
+        .filter(worker -> job.equals(worker.job()))
+        .findFirst()
+        .map(WorkerStatus::progress);
+  }
+
   /** A supervisor and all below it are gone. */
   void left(String supervisor) {
     Supervisor known = supervisors.remove(supervisor);

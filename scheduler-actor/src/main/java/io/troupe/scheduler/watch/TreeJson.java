@@ -30,6 +30,9 @@ public final class TreeJson {
     if (worker.job() != null) {
       node.put("job", worker.job());
     }
+    if (worker.progress() != null) {
+      node.set("progress", progress(worker.progress()));
+    }
     node.put("jobs", worker.jobs());
     Cause cause = worker.cause();
     if (cause != null) {
@@ -45,6 +48,15 @@ public final class TreeJson {
           .put("command", process.command());
     }
     return node;
+  }
+
+  /** How far a job is. */
+  public static ObjectNode progress(WorkerStatus.Progress progress) {
+    ObjectNode node = NODES.objectNode();
+    if (progress.fraction() != null) {
+      node.put("fraction", progress.fraction());
+    }
+    return node.put("message", progress.message());
   }
 
   /** A job; what has not been yet is null. */

@@ -51,6 +51,14 @@ public final class TreeKeeper {
   /** Asks for all workers. */
   public record ListWorkers(ActorRef<List<WorkerRow>> replyTo) implements Command {}
 
+  /** Asks how far a job is; empty when nobody has told. */
+  public record GetProgress(String job, ActorRef<Optional<WorkerStatus.Progress>> replyTo)
+      implements Command {}
+
+  /** Asks for a worker that is or was, as JSON; empty when it is not known. */
+  public record GetLastWords(String worker, ActorRef<Optional<String>> replyTo)
+      implements Command {}
+
   /** Asks which framework this node is to Mesos. */
   public record GetFramework(ActorRef<PoolFact.FrameworkChanged> replyTo) implements Command {}
 
@@ -132,6 +140,7 @@ public final class TreeKeeper {
   private final ActorContext<Command> context;
   private final TimerScheduler<Command> timers;
   private final Tree tree = new Tree(ClusterConfig.SYSTEM);
+  private final LastWords lastWords = new LastWords();
   private final Map<String, PoolNumbers> pools = new HashMap<>();
   private final Set<BoundedSourceQueue<TreeEvent>> followers = new HashSet<>();
   private final Set<BoundedSourceQueue<TreeEvent>> behind = new HashSet<>();
@@ -164,6 +173,8 @@ public final class TreeKeeper {
         .onMessage(GetTree.class, this::onGetTree)
         .onMessage(GetFramework.class, this::onGetFramework)
         .onMessage(ListWorkers.class, this::onListWorkers)
+        .onMessage(GetProgress.class, this::onGetProgress)
+        .onMessage(GetLastWords.class, this::onGetLastWords)
         .onMessage(Follow.class, this::onFollow)
         .onMessage(Show.class, this::onShow)
         .onMessageEquals(Refresh.NOW, this::onRefresh)
@@ -174,8 +185,13 @@ public final class TreeKeeper {
   private Behavior<Command> onSaw(SupervisorFact fact) {
     if (fact instanceof SupervisorFact.Joined joined) {
       tree.joined(joined.registration());
+      lastWords.saw(joined.registration(), joined.registration().workers(), wallClock());
     } else if (fact instanceof SupervisorFact.Reported reported) {
       tree.reported(reported.report().supervisor(), reported.report().workers());
+      tree.supervisor(reported.report().supervisor())
+          .ifPresent(
+              known ->
+                  lastWords.saw(known.registration(), reported.report().workers(), wallClock()));
     } else if (fact instanceof SupervisorFact.Left left) {
       tree.left(left.supervisor());
     }
@@ -242,6 +258,20 @@ public final class TreeKeeper {
     }
     list.replyTo().tell(rows);
     return Behaviors.same();
+  }
+
+  private Behavior<Command> onGetProgress(GetProgress get) {
+    get.replyTo().tell(tree.progress(get.job()));
+    return Behaviors.same();
+  }
+
+  private Behavior<Command> onGetLastWords(GetLastWords get) {
+    get.replyTo().tell(lastWords.of(get.worker()).map(TreeJson::text));
+    return Behaviors.same();
+  }
+
+  private static long wallClock() {
+    return System.currentTimeMillis();
   }
 
   private Behavior<Command> onFollow(Follow follow) {

@@ -25,6 +25,7 @@ import java.io.InputStream;
 import java.io.UncheckedIOException;
 import java.time.Duration;
 import java.util.List;
+import java.util.Optional;
 import java.util.concurrent.CompletionStage;
 
 /**
@@ -61,6 +62,7 @@ public final class TroupeRoutes extends AllDirectives implements ManagementRoute
                 path(PathMatchers.segment("tree.js"), () -> file("tree.js", "text/javascript")),
                 path(PathMatchers.segment("tree.css"), () -> file("tree.css", "text/css")),
                 path(PathMatchers.segment("tree"), this::tree),
+                path(PathMatchers.segment("workers").slash(PathMatchers.segment()), this::worker),
                 path(
                     PathMatchers.segment("tree").slash(PathMatchers.segment("stream")),
                     this::stream)));
@@ -78,6 +80,20 @@ public final class TroupeRoutes extends AllDirectives implements ManagementRoute
                     HttpResponse.create()
                         .withEntity(
                             HttpEntities.create(ContentTypes.APPLICATION_JSON, tree.json()))));
+  }
+
+  private Route worker(String id) {
+    return completeWithFuture(
+        this.<Optional<String>>ask(replyTo -> new TreeKeeper.GetLastWords(id, replyTo))
+            .thenApply(
+                found ->
+                    found
+                        .map(
+                            json ->
+                                HttpResponse.create()
+                                    .withEntity(
+                                        HttpEntities.create(ContentTypes.APPLICATION_JSON, json)))
+                        .orElse(HttpResponse.create().withStatus(StatusCodes.NOT_FOUND))));
   }
 
   private Route stream() {

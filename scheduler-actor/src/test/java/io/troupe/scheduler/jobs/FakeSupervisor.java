@@ -132,9 +132,11 @@ public final class FakeSupervisor {
         WorkerState.READY,
         0,
         null,
+        null,
         0,
         null,
-        new WorkerStatus.ProcessStatus(4711, 12_000_000, 1.5, 1_700_000_000_000L, "python3 -m x"));
+        new WorkerStatus.ProcessStatus(4711, 12_000_000, 1.5, 1_700_000_000_000L, "python3 -m x"),
+        List.of());
   }
 
   private Behavior<Command> onFromScheduler(SchedulerToSupervisor message) {

@@ -69,11 +69,13 @@ class TreeTest {
         state,
         2,
         state == WorkerState.BUSY ? "j1" : null,
+        state == WorkerState.BUSY ? new WorkerStatus.Progress(0.4, "reading") : null,
         5,
         state == WorkerState.FAILED
             ? new Cause(Cause.Kind.OOM, "out of memory", null, 9, List.of("last words"))
             : null,
-        new WorkerStatus.ProcessStatus(42, 4096, 12.345, 1_700_000_000_000L, "python3 -m x"));
+        new WorkerStatus.ProcessStatus(42, 4096, 12.345, 1_700_000_000_000L, "python3 -m x"),
+        List.of("printed by " + id));
   }
 
   @Test
@@ -89,6 +91,10 @@ class TreeTest {
     JsonNode worker = node.get("workers").get(0);
     assertThat(worker.get("state").asText()).isEqualTo("BUSY");
     assertThat(worker.get("job").asText()).isEqualTo("j1");
+    assertThat(worker.at("/progress/fraction").asDouble()).isEqualTo(0.4);
+    assertThat(worker.at("/progress/message").asText()).isEqualTo("reading");
+    assertThat(tree.progress("j1")).contains(new WorkerStatus.Progress(0.4, "reading"));
+    assertThat(tree.progress("j2")).isEmpty();
     assertThat(worker.get("restarts").asInt()).isEqualTo(2);
     assertThat(worker.has("cause")).isFalse();
     assertThat(worker.at("/process/pid").asLong()).isEqualTo(42);
@@ -104,6 +110,23 @@ class TreeTest {
     assertThat(cause.get("kind").asText()).isEqualTo("OOM");
     assertThat(cause.get("signal").asInt()).isEqualTo(9);
     assertThat(cause.get("lastOutput").get(0).asText()).isEqualTo("last words");
+  }
+
+  @Test
+  void the_last_words_of_a_worker_are_kept_when_it_is_gone_and_when_its_process_is() {
+    LastWords words = new LastWords();
+    words.saw(register(1, 1), List.of(worker("demo.0.1", WorkerState.BUSY)), 1_700_000_000_000L);
+    ObjectNode kept = words.of("demo.0.1").orElseThrow();
+    assertThat(kept.get("lastOutput")).hasSize(1);
+    assertThat(kept.get("agentId").asText()).isEqualTo("a1");
+    assertThat(kept.get("seenAt").asText()).isEqualTo("2023-11-14T22:13:20Z");
+    WorkerStatus silent =
+        new WorkerStatus(
+            "demo.0.1", "t", WorkerState.BACKING_OFF, 1, null, null, 0, null, null, List.of());
+    words.saw(register(1, 1), List.of(silent), 1_700_000_001_000L);
+    assertThat(words.of("demo.0.1").orElseThrow().at("/lastOutput/0").asText())
+        .isEqualTo("printed by demo.0.1");
+    assertThat(words.of("demo.9.9")).isEmpty();
   }
 
   @Test
