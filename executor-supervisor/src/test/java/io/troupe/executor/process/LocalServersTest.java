@@ -63,6 +63,7 @@ class LocalServersTest {
   private LocalServers servers;
   private final BlockingQueue<ServerEvent> events = new LinkedBlockingQueue<>();
   private ServerProcess server;
+  private boolean ended;
 
   @BeforeEach
   void start() throws IOException {
@@ -85,14 +86,16 @@ class LocalServersTest {
 
   @AfterEach
   void stop() throws Exception {
-    if (server != null) {
+    if (server != null && !ended) {
       server.kill();
+      expectEnd(); // nobody writes into the folder any more
     }
     channels.close();
     loop.close();
   }
 
   private void launch(WorkerProtocol protocol, String command, List<PoolFile> files, int... ports) {
+    ended = false;
     server =
         servers.start(
             "mine.0.1",
@@ -113,15 +116,21 @@ class LocalServersTest {
   }
 
   private <T extends ServerEvent> T expect(Class<T> type) throws InterruptedException {
-    ServerEvent event = events.poll(60, TimeUnit.SECONDS);
+    ServerEvent event = poll();
     assertThat(event).isInstanceOf(type);
     return type.cast(event);
   }
 
+  private ServerEvent poll() throws InterruptedException {
+    ServerEvent event = events.poll(60, TimeUnit.SECONDS);
+    assertThat(event).as("an event").isNotNull();
+    ended |= event instanceof ServerEvent.Ended;
+    return event;
+  }
+
   private ServerEvent.Ended expectEnd() throws InterruptedException {
     while (true) {
-      ServerEvent event = events.poll(60, TimeUnit.SECONDS);
-      assertThat(event).as("an end").isNotNull();
+      ServerEvent event = poll();
       if (event instanceof ServerEvent.Ended ended) {
         return ended;
       }
