@@ -179,13 +179,13 @@ class Session:
         )
 
     def queue(self):
-        self._queue("queue", self._order["queued"], 0.2)
+        self._queue("queue", self._order["queued"], self._peer.drained_share)
 
     def queue_million(self):
         self._queue("queue_million", 10 * self._order["queued"], 1)
 
     def _queue(self, measure, count, share):
-        """Workers held, jobs queued, workers let go: how fast a share of them, in order, is done."""
+        """Workers held, jobs queued, workers let go: how fast so large a share of them is done."""
         gate = os.path.join(self._order["work"], f"gate.{os.getpid()}.{measure}")
         pids = self._peer.pids()
         idle = processes.memory(pids)["pss"]
@@ -193,14 +193,14 @@ class Session:
         peak.start()
         holding = self._peer.submit("hold", [gate] * WORKERS)
         time.sleep(0.3)
-        arguments = list(range(count))
+        arguments = list(range(count - WORKERS))  # those that hold the workers are jobs as well
         start = time.perf_counter()
         handle = self._peer.enqueue(arguments)
         submitted = time.perf_counter()
         full = processes.memory(pids)["pss"]
         with open(gate, "w", encoding="ascii"):
             released = time.perf_counter()
-        drained = int(count * share)
+        drained = int(len(arguments) * share)
         results = self._peer.await_drained(handle, drained)
         if isinstance(handle, dict):
             seconds = handle["drained"] - released
@@ -213,8 +213,8 @@ class Session:
             measure,
             drained / seconds,
             "jobs/s drained",
-            jobs=count,
-            submitted_per_second=round(count / (submitted - start)),
+            jobs=len(arguments),
+            submitted_per_second=round(len(arguments) / (submitted - start)),
             pss=[round(idle), round(full), round(peak.stop())],
         )
 

@@ -9,6 +9,7 @@ from peers import base
 
 
 class Peer(base.Peer):
+    drained_share = 1
     settings = "ProcessPoolExecutor(max_workers=2), one submit() for each job"
 
     def start(self, workers):

@@ -1,13 +1,20 @@
 package io.troupe.distribution;
 
+import static java.nio.charset.StandardCharsets.US_ASCII;
 import static org.assertj.core.api.Assertions.assertThat;
 
+import java.io.BufferedReader;
 import java.io.IOException;
+import java.io.InputStreamReader;
+import java.io.UncheckedIOException;
 import java.net.InetAddress;
 import java.net.ServerSocket;
+import java.net.Socket;
 import java.net.http.HttpResponse;
 import java.util.List;
 import java.util.Optional;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.TimeUnit;
 import org.junit.jupiter.api.DisplayNameGeneration;
 import org.junit.jupiter.api.DisplayNameGenerator;
 import org.junit.jupiter.api.Test;
@@ -74,6 +81,39 @@ class BadInputIT {
           .well();
       troupe.troupe("job", "run", "some", "missing").oneLine(1, "missing");
       troupe.troupe("job", "run", "some", "fail", "\"way\"").oneLine(1, "ValueError", "no way");
+    }
+  }
+
+  @Test
+  void a_client_that_waits_for_no_answer_gets_them_all_and_ends_nothing() throws Exception {
+    try (Installation troupe = new Installation("impatient")) {
+      troupe.up("--agents", "0").well();
+      int requests = 20_000;
+      byte[] all =
+          "GET /v1/info HTTP/1.1\r\nHost: here\r\n\r\n".repeat(requests).getBytes(US_ASCII);
+      try (Socket socket = new Socket(InetAddress.getLoopbackAddress(), troupe.apiPort())) {
+        socket.setSoTimeout(60_000);
+        CompletableFuture<Void> sent =
+            CompletableFuture.runAsync(
+                () -> {
+                  try {
+                    socket.getOutputStream().write(all);
+                  } catch (IOException e) {
+                    throw new UncheckedIOException(e);
+                  }
+                });
+        BufferedReader reader =
+            new BufferedReader(new InputStreamReader(socket.getInputStream(), US_ASCII));
+        int answers = 0;
+        while (answers < requests) {
+          String line = reader.readLine();
+          assertThat(line).as("after %d answers", answers).isNotNull();
+          // The body of an answer ends without a line end.
+          answers += line.endsWith("HTTP/1.1 200 OK") ? 1 : 0;
+        }
+        sent.get(60, TimeUnit.SECONDS);
+      }
+      troupe.troupe("pool", "list").well();
     }
   }
 

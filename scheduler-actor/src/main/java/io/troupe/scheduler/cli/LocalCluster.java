@@ -34,6 +34,13 @@ final class LocalCluster {
   private static final List<String> SHORT_PINGS =
       List.of("--agent-ping-timeout", "1secs", "--max-agent-ping-timeouts", "5");
 
+  /**
+   * Akka HTTP takes one step down the stack for each request that a client has sent without waiting
+   * for answers, as far as one read goes: some thousands. A stack of the usual size ends there, and
+   * with it the process.
+   */
+  private static final String DEEP_STACKS = "-Xss16m";
+
   /** What a user may choose. */
   record Wishes(
       int agents,
@@ -271,7 +278,7 @@ final class LocalCluster {
   }
 
   private Daemon startMesos(LocalState.Ports ports, Wishes wishes) {
-    List<String> command = java("mesos", "-Xmx256m", "-XX:+UseSerialGC");
+    List<String> command = java("mesos", "-Xmx256m", "-XX:+UseSerialGC", DEEP_STACKS);
     command.add("io.troupe.local.Main");
     command.addAll(List.of("--ip", "127.0.0.1"));
     command.addAll(List.of("--port", String.valueOf(ports.mesos())));
@@ -294,7 +301,7 @@ final class LocalCluster {
 
   private Daemon startScheduler(LocalState state) {
     LocalState.Ports ports = state.ports();
-    List<String> command = java("scheduler", "-Xmx512m", "-XX:+UseSerialGC");
+    List<String> command = java("scheduler", "-Xmx512m", "-XX:+UseSerialGC", DEEP_STACKS);
     command.add("-Dtroupe.api.port=" + ports.api());
     command.add("-Dakka.management.http.port=" + ports.management());
     command.add("-Dakka.remote.artery.canonical.port=" + ports.artery());
