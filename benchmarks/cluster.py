@@ -94,5 +94,8 @@ class Cluster:
         return json.loads(self.troupe("workers", "--json"))["workers"]
 
     def processes(self):
-        """The pids of all that belongs to it: every one has its folder in the environment."""
-        return processes.with_environment("TROUPE_LOCAL", self.folder)
+        """The pids of all that belongs to it: those with its folder in their environment, and all below them."""
+        found = set(processes.with_environment("TROUPE_LOCAL", self.folder))
+        for pid in list(found):
+            found.update(processes.descendants(pid))
+        return sorted(found)

@@ -31,6 +31,9 @@ MEASURES = {
 #: Taken once, because they take long, and the last by those alone that can hold so much.
 ONCE = {"queue", "queue_million"}
 MILLION = {"troupe", "troupe-store", "troupe-postgres", "executor"}
+#: Other ways to use a peer, which differ only in some measures.
+WAYS = {"ray-actors", "troupe-python"}
+OF_WAYS = {"noop", "latency", "kib"}
 
 
 class Comparison:
@@ -45,11 +48,7 @@ class Comparison:
         os.makedirs(self._work, exist_ok=True)
         for repetition in range(1, self._options.repetitions + 1):
             for name in names:
-                measures = [
-                    measure
-                    for measure in self._options.only
-                    if (measure not in ONCE or repetition == 1) and (measure != "queue_million" or name in MILLION)
-                ]
+                measures = [measure for measure in self._options.only if _applies(measure, name, repetition)]
                 if measures:
                     self._tell(f"{name}, {repetition} of {self._options.repetitions}: {', '.join(measures)}")
                     for line in self._once(name, measures):
@@ -136,3 +135,11 @@ class Comparison:
             shutil.rmtree(logs, ignore_errors=True)
             shutil.move(os.path.join(folder, "log"), logs)
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def _applies(measure, name, repetition):
+    if name in WAYS and measure not in OF_WAYS:
+        return False
+    if measure == "queue_million" and name not in MILLION:
+        return False
+    return measure not in ONCE or repetition == 1

@@ -7,6 +7,7 @@ MODULES = {
     "troupe": ("troupe", "memory"),
     "troupe-store": ("troupe", "store"),
     "troupe-postgres": ("troupe", "postgres"),
+    "troupe-python": ("troupe_python", "memory"),
     "executor": ("executor", ""),
     "ray": ("ray", ""),
     "ray-actors": ("ray", "actors"),
