@@ -322,7 +322,11 @@ final class LocalCluster implements Control, AutoCloseable {
                 thread -> {
                   LinuxContainers containers =
                       new LinuxContainers(
-                          agent.workDir().resolve("run"), agent.switchUser(), blocking, thread);
+                          agent.workDir().resolve("run"),
+                          agent.workDir().resolve("fetch"),
+                          agent.switchUser(),
+                          blocking,
+                          thread);
                   made.complete(containers);
                   return containers;
                 },

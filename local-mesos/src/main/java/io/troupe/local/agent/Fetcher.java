@@ -38,6 +38,15 @@ final class Fetcher {
   private final HttpClient http =
       HttpClient.newBuilder().followRedirects(Redirect.NORMAL).connectTimeout(STALL).build();
 
+  private final FetcherCache cache;
+
+  /**
+   * @param cache for the files that more than one executor will want
+   */
+  Fetcher(FetcherCache cache) {
+    this.cache = cache;
+  }
+
   /** A file that could not be brought; the message says which and why. */
   static final class FetchException extends Exception {
     FetchException(String message) {
@@ -48,16 +57,19 @@ final class Fetcher {
   /**
    * Fetches one after the other; what it did goes to the sandbox's {@code stderr}, as with Mesos.
    *
+   * @param user whose the files in the cache are
    * @throws FetchException at the first file that cannot be had
    */
-  void fetchAll(List<CommandInfo.URI> uris, Path sandbox) throws FetchException {
+  void fetchAll(List<CommandInfo.URI> uris, String user, Path sandbox) throws FetchException {
     for (CommandInfo.URI uri : uris) {
       String value = uri.getValue().strip();
       log(sandbox, "Fetching URI '" + value + "'");
       try {
         Path target = target(uri, value, sandbox);
-        fetch(value, target);
-        unpack(uri, value, target, sandbox);
+        if (!uri.getCache() || !fromCache(uri, value, user, target, sandbox)) {
+          fetch(value, target);
+          unpack(uri, value, target, target, sandbox);
+        }
         log(sandbox, "Fetched '" + value + "' to '" + target + "'");
       } catch (IOException | IllegalArgumentException e) {
         throw failed(sandbox, "Failed to fetch '" + value + "': " + reason(e));
@@ -66,6 +78,30 @@ final class Fetcher {
         throw failed(sandbox, "Interrupted while fetching '" + value + "'");
       }
     }
+  }
+
+  /** Whether that was possible: an archive from the cache leaves no copy in the sandbox. */
+  private boolean fromCache(
+      CommandInfo.URI uri, String value, String user, Path target, Path sandbox)
+      throws InterruptedException {
+    String name = target.getFileName().toString();
+    try (FetcherCache.Lease lease = cache.file(user, value, name, part -> fetch(value, part))) {
+      if (uri.getExecutable() || !uri.getExtract() || !isArchive(name)) {
+        Files.copy(lease.file(), target, StandardCopyOption.REPLACE_EXISTING);
+      }
+      unpack(uri, value, lease.file(), target, sandbox);
+      return true;
+    } catch (IOException | java.io.UncheckedIOException e) {
+      log(sandbox, "Fetching '" + value + "' past the cache: " + reason(e));
+      return false;
+    }
+  }
+
+  private static boolean isArchive(String name) {
+    String lower = name.toLowerCase(Locale.ROOT);
+    return TARS.stream().anyMatch(lower::endsWith)
+        || lower.endsWith(".zip")
+        || lower.endsWith(".gz");
   }
 
   private static String reason(Exception e) {
@@ -151,7 +187,8 @@ final class Fetcher {
     Files.copy(source, target, StandardCopyOption.REPLACE_EXISTING);
   }
 
-  private static void unpack(CommandInfo.URI uri, String value, Path target, Path sandbox)
+  private static void unpack(
+      CommandInfo.URI uri, String value, Path source, Path target, Path sandbox)
       throws IOException, InterruptedException {
     if (uri.getExecutable()) {
       Set<PosixFilePermission> all = EnumSet.allOf(PosixFilePermission.class);
@@ -165,11 +202,11 @@ final class Fetcher {
     }
     String name = target.getFileName().toString().toLowerCase(Locale.ROOT);
     if (TARS.stream().anyMatch(name::endsWith)) {
-      untar(target, sandbox);
+      untar(source, sandbox);
     } else if (name.endsWith(".zip")) {
-      unzip(target, sandbox);
+      unzip(source, sandbox);
     } else if (name.endsWith(".gz")) {
-      gunzip(target);
+      gunzip(source, target);
     } else {
       log(
           sandbox,
@@ -213,9 +250,9 @@ final class Fetcher {
     }
   }
 
-  private static void gunzip(Path archive) throws IOException {
-    String name = archive.getFileName().toString();
-    Path target = archive.resolveSibling(name.substring(0, name.length() - ".gz".length()));
+  private static void gunzip(Path archive, Path beside) throws IOException {
+    String name = beside.getFileName().toString();
+    Path target = beside.resolveSibling(name.substring(0, name.length() - ".gz".length()));
     try (InputStream in = new GZIPInputStream(Files.newInputStream(archive))) {
       Files.copy(in, target, StandardCopyOption.REPLACE_EXISTING);
     }

@@ -27,6 +27,9 @@ public final class LinuxContainers implements Containers {
   /** Begins the message when not even the sandbox could be made ready. */
   static final String NO_SANDBOX = "Failed to create executor directory '";
 
+  /** What Mesos' agents give it unless told otherwise. */
+  private static final long CACHE_BYTES = 2L << 30;
+
   private static final int SIGKILL = 9;
   private static final int SIGNALLED = 128;
 
@@ -38,18 +41,20 @@ public final class LinuxContainers implements Containers {
   private final boolean switchUser;
   private final Executor blocking;
   private final Executor agentThread;
-  private final Fetcher fetcher = new Fetcher();
+  private final Fetcher fetcher;
   private final Set<Running> alive = ConcurrentHashMap.newKeySet();
 
   /**
    * @param runtimeDir for small notes while containers run
+   * @param cacheDir for fetched files, which all containers share
    * @param switchUser whether commands run as the user they name, if this process is root
    * @param blocking where fetching and the killing of trees run
    * @param agentThread where listeners hear
    */
   public LinuxContainers(
-      Path runtimeDir, boolean switchUser, Executor blocking, Executor agentThread) {
+      Path runtimeDir, Path cacheDir, boolean switchUser, Executor blocking, Executor agentThread) {
     this.runtimeDir = runtimeDir;
+    this.fetcher = new Fetcher(new FetcherCache(cacheDir, CACHE_BYTES));
     this.switchUser = switchUser;
     this.blocking = blocking;
     this.agentThread = agentThread;
@@ -106,7 +111,7 @@ public final class LinuxContainers implements Containers {
               java.nio.file.StandardOpenOption.APPEND);
         }
         List<String> prefix = userPrefix();
-        fetcher.fetchAll(spec.command().getUrisList(), spec.sandbox());
+        fetcher.fetchAll(spec.command().getUrisList(), spec.user(), spec.sandbox());
         run(prefix);
       } catch (FetchException e) {
         LOG.info("Container {}: {}", spec.id(), e.getMessage());
