@@ -19,7 +19,7 @@ import java.util.function.Predicate;
  * the terminal. It says {@code ready} with its address on standard output when it can be talked to.
  */
 final class Daemon {
-  private static final Duration POLL = Duration.ofMillis(50);
+  private static final Duration POLL = Duration.ofMillis(20);
   private static final int TAIL = 5;
 
   private final String name;

@@ -28,7 +28,7 @@ final class LocalCluster {
   private static final Duration START = Duration.ofSeconds(90);
   private static final Duration STOP = Duration.ofSeconds(20);
   private static final Duration SWEEP = Duration.ofSeconds(5);
-  private static final Duration POLL = Duration.ofMillis(100);
+  private static final Duration POLL = Duration.ofMillis(20);
 
   /** An agent that answers no ping for five seconds is lost: this is one machine, not a network. */
   private static final List<String> SHORT_PINGS =
@@ -40,6 +40,13 @@ final class LocalCluster {
    * with it the process.
    */
   private static final String DEEP_STACKS = "-Xss16m";
+
+  /**
+   * A heap that gives back what it does not use. Each program says how small it begins: Java would
+   * take a 64th of the memory.
+   */
+  private static final List<String> SMALL_HEAP =
+      List.of("-XX:+UseSerialGC", "-XX:MinHeapFreeRatio=20", "-XX:MaxHeapFreeRatio=40");
 
   /** What a user may choose. */
   record Wishes(
@@ -278,7 +285,8 @@ final class LocalCluster {
   }
 
   private Daemon startMesos(LocalState.Ports ports, Wishes wishes) {
-    List<String> command = java("mesos", "-Xmx256m", "-XX:+UseSerialGC", DEEP_STACKS);
+    List<String> command =
+        java("mesos", "-Xms24m", "-Xmx256m", "-XX:TieredStopAtLevel=1", DEEP_STACKS);
     command.add("io.troupe.local.Main");
     command.addAll(List.of("--ip", "127.0.0.1"));
     command.addAll(List.of("--port", String.valueOf(ports.mesos())));
@@ -301,13 +309,17 @@ final class LocalCluster {
 
   private Daemon startScheduler(LocalState state) {
     LocalState.Ports ports = state.ports();
-    List<String> command = java("scheduler", "-Xmx512m", "-XX:+UseSerialGC", DEEP_STACKS);
+    List<String> command = java("scheduler", "-Xms96m", "-Xmn64m", "-Xmx512m", DEEP_STACKS);
     command.add("-Dtroupe.api.port=" + ports.api());
     command.add("-Dakka.management.http.port=" + ports.management());
     command.add("-Dakka.remote.artery.canonical.port=" + ports.artery());
     command.add("-Dtroupe.executor.home=" + home);
     command.add("-Dtroupe.executor.java=" + javaCommand());
     command.add("-Dtroupe.executor.java-options=" + executorOptions());
+    if (classes.training()) {
+      // Writing the archive is a part of the executor's end, and takes long where much else runs.
+      command.add("-Dtroupe.executor.shutdown-grace=60s");
+    }
     command.add("io.troupe.scheduler.Main");
     command.addAll(List.of("--master", ports.mesosUrl()));
     Path settings = state.settings().orElse(conf.resolve("local.conf"));
@@ -317,7 +329,8 @@ final class LocalCluster {
   }
 
   private String executorOptions() {
-    List<String> options = new ArrayList<>(List.of("-Xms32m", "-Xmx128m", "-XX:+UseSerialGC"));
+    List<String> options = new ArrayList<>(List.of("-Xms32m", "-Xmx128m"));
+    options.addAll(SMALL_HEAP);
     options.addAll(List.of("-XX:TieredStopAtLevel=1", "-XX:-UsePerfData"));
     options.add("-Djava.io.tmpdir=" + directory.resolve("tmp"));
     options.addAll(classes.options("executor"));
@@ -330,6 +343,7 @@ final class LocalCluster {
     Map<String, String> marked = new HashMap<>();
     marked.put(LocalProcess.MARKER, directory.toString());
     marked.put("TMPDIR", directory.resolve("tmp").toString());
+    marked.put("MALLOC_ARENA_MAX", "2");
     return Daemon.start(name, command, directory, directory.resolve("log/" + log), marked);
   }
 
@@ -337,6 +351,7 @@ final class LocalCluster {
     List<String> command = new ArrayList<>();
     command.add(javaCommand());
     command.addAll(List.of(options));
+    command.addAll(SMALL_HEAP);
     command.addAll(classes.options(archive));
     command.add("-XX:-UsePerfData");
     command.add("-XX:+ExitOnOutOfMemoryError");
@@ -364,6 +379,7 @@ final class LocalCluster {
     }
     variables.put("TMPDIR", directory.resolve("tmp").toString());
     variables.put("PYTHONDONTWRITEBYTECODE", "1");
+    variables.put("MALLOC_ARENA_MAX", "2");
     variables.put(LocalProcess.MARKER, directory.toString());
     return variables.toString();
   }
