@@ -100,6 +100,11 @@ final class Installation implements AutoCloseable {
     return List.copyOf(portOptions);
   }
 
+  /** The value of a port option. */
+  String port(String option) {
+    return portOptions.get(portOptions.indexOf(option) + 1);
+  }
+
   int apiPort() {
     return api;
   }
@@ -137,6 +142,11 @@ final class Installation implements AutoCloseable {
 
   /** Starts one of the product's programs without waiting for it. */
   Process start(String program, List<String> arguments) {
+    return start(program, arguments, Map.of());
+  }
+
+  /** The same with some variables of its environment changed. */
+  Process start(String program, List<String> arguments, Map<String, String> environment) {
     List<String> command = new ArrayList<>();
     command.add(HOME.resolve(program).toAbsolutePath().toString());
     command.addAll(arguments);
@@ -147,6 +157,7 @@ final class Installation implements AutoCloseable {
             .redirectError(directory.resolve("err-" + started.size()).toFile());
     builder.environment().put("TROUPE_URL", url());
     builder.environment().put("CI", "true");
+    builder.environment().putAll(environment);
     try {
       Process process = builder.start();
       process.getOutputStream().close();

@@ -121,6 +121,7 @@ final class Calls {
     return CommandInfo.URI
         .newBuilder()
         .setValue(filesUrl + "/v1/files/" + sha256)
+        .setCache(true)
         .setOutputFile(outputFile);
   }
 

@@ -47,6 +47,7 @@ public record ExecutorPlan(
     String content =
         String.join(
             "\n",
+            "files from the agent's cache",
             settings.command(),
             settings.bundle(),
             settings.amount().toString(),

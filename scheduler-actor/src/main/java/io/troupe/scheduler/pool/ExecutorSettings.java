@@ -48,7 +48,7 @@ public record ExecutorSettings(
         + " TROUPE_PYTHON="
         + quoted(python)
         + " && export TROUPE_HOME TROUPE_PYTHON && exec "
-        + quoted(java)
+        + (java.isEmpty() ? "\"$TROUPE_HOME/runtime/bin/java\"" : quoted(java))
         + " "
         + options
         + " -cp \"$TROUPE_HOME/lib/*\" io.troupe.executor.Main";
