@@ -1,7 +1,11 @@
-"""Kills what an executor leaves behind: ``python3 -I -S guard.py MARK``, started by the executor with a pipe as stdin.
+"""Kills what executors leave behind: ``python3 -I -S guard.py MARK``, started by the executor with a pipe as stdin.
 
 The end of the pipe means that the executor is gone, however it went. Then every process that carries
 TROUPE_EXECUTOR_MARK=MARK in its environment gets SIGKILL, until there is none.
+
+A mark is PID-START-NAMESPACE-RANDOM: its executor's process, when that was started in ticks since boot, and its PID namespace, so
+that a later process with the same number is not taken for it. At its own start the guard kills what carries the mark of an executor
+that is gone, for when its guard was killed with it.
 """
 
 import os
@@ -14,31 +18,74 @@ SECONDS_BETWEEN_SCANS = 0.05
 LIMIT_SECONDS = 60
 
 
-def carriers(mark):
-    """The living processes, other than this one, that carry the mark."""
-    wanted = b"TROUPE_EXECUTOR_MARK=" + mark
-    found = []
-    for entry in os.listdir("/proc"):
-        if entry.isdigit() and int(entry) != os.getpid():
-            try:
-                with open(f"/proc/{entry}/environ", "rb") as file:
-                    if wanted in file.read().split(b"\0"):
-                        found.append(int(entry))
-            except OSError:
-                pass  # it ended, or is another user's
-    return found
+VARIABLE = b"TROUPE_EXECUTOR_MARK="
 
 
-def sweep(mark):
-    """Kills all carriers; done when several scans in a row found none, as a fork may slip past one."""
+def mark_of(pid):
+    """The mark that a process carries; None when it carries none, has ended, or is another user's."""
+    try:
+        with open(f"/proc/{pid}/environ", "rb") as file:
+            for variable in file.read().split(b"\0"):
+                if variable.startswith(VARIABLE):
+                    return variable[len(VARIABLE) :]
+    except OSError:
+        pass
+    return None
+
+
+def is_gone(mark):
+    """Whether the executor of this mark is gone; False for what is no mark, or of another PID namespace."""
+    try:
+        pid, start, namespace, _ = mark.decode().split("-", 3)
+        if namespace != str(os.stat("/proc/self/ns/pid").st_ino):
+            return False
+        with open(f"/proc/{int(pid)}/stat") as file:
+            return file.read().rpartition(")")[2].split()[19] != start
+    except (FileNotFoundError, ProcessLookupError):
+        return True
+    except (OSError, ValueError):
+        return False
+
+
+def kill_if(pid, doomed):
+    """SIGKILL for a process with a doomed mark, and for no other that gets its number meanwhile; whether there was one."""
+    if not hasattr(os, "pidfd_open"):
+        return _kill_number(pid, doomed)
+    try:
+        descriptor = os.pidfd_open(pid)
+    except ProcessLookupError:
+        return False
+    except OSError:
+        return _kill_number(pid, doomed)  # an old kernel
+    try:
+        mark = mark_of(pid)
+        if mark is None or not doomed(mark):
+            return False
+        signal.pidfd_send_signal(descriptor, signal.SIGKILL)
+        return True
+    except OSError:
+        return False
+    finally:
+        os.close(descriptor)
+
+
+def _kill_number(pid, doomed):
+    mark = mark_of(pid)
+    if mark is None or not doomed(mark):
+        return False
+    try:
+        os.kill(pid, signal.SIGKILL)
+    except OSError:
+        pass
+    return True
+
+
+def sweep(doomed):
+    """Kills all with a doomed mark; done when several scans in a row found none, as a fork may slip past one."""
     clean, deadline = 0, time.monotonic() + LIMIT_SECONDS
     while clean < CLEAN_SCANS and time.monotonic() < deadline:
-        found = carriers(mark)
-        for pid in found:
-            try:
-                os.kill(pid, signal.SIGKILL)
-            except OSError:
-                pass
+        pids = [int(entry) for entry in os.listdir("/proc") if entry.isdigit()]
+        found = [pid for pid in pids if pid != os.getpid() and kill_if(pid, doomed)]
         clean = 0 if found else clean + 1
         time.sleep(SECONDS_BETWEEN_SCANS)
 
@@ -46,10 +93,12 @@ def sweep(mark):
 def main():
     for ignored in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(ignored, signal.SIG_IGN)
+    own = os.fsencode(sys.argv[1])
+    sweep(is_gone)
     while True:
         if not os.read(0, 4096):
             break
-    sweep(os.fsencode(sys.argv[1]))
+    sweep(lambda mark: mark == own)
 
 
 if __name__ == "__main__":

@@ -16,6 +16,7 @@ import java.util.Map;
  * @param job the default policy of its jobs
  * @param env added to the environment of every process
  * @param startTimeout how long a process may take to be ready
+ * @param upkeep what its process may take and when it is replaced
  */
 public record PoolSpec(
     String name,
@@ -26,7 +27,8 @@ public record PoolSpec(
     PoolSize size,
     JobPolicy job,
     Map<String, String> env,
-    Duration startTimeout) {
+    Duration startTimeout,
+    Upkeep upkeep) {
 
   /** What holds where a pool file does not say. */
   public static final Duration DEFAULT_START_TIMEOUT = Duration.ofSeconds(60);
@@ -37,6 +39,20 @@ public record PoolSpec(
     if (startTimeout.isNegative() || startTimeout.isZero()) {
       throw new IllegalArgumentException("start-timeout must be positive: " + startTimeout);
     }
+  }
+
+  /** A pool with no limits of its own. */
+  public PoolSpec(
+      String name,
+      String command,
+      WorkerProtocol protocol,
+      List<PoolFile> files,
+      Resources resources,
+      PoolSize size,
+      JobPolicy job,
+      Map<String, String> env,
+      Duration startTimeout) {
+    this(name, command, protocol, files, resources, size, job, env, startTimeout, Upkeep.NONE);
   }
 
   /** A pool with the default start timeout. */
@@ -54,6 +70,7 @@ public record PoolSpec(
 
   /** The same pool with another size. */
   public PoolSpec withSize(PoolSize newSize) {
-    return new PoolSpec(name, command, protocol, files, resources, newSize, job, env, startTimeout);
+    return new PoolSpec(
+        name, command, protocol, files, resources, newSize, job, env, startTimeout, upkeep);
   }
 }

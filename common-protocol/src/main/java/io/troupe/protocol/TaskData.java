@@ -1,6 +1,8 @@
 package io.troupe.protocol;
 
+import com.fasterxml.jackson.annotation.JsonCreator;
 import io.troupe.model.PoolFile;
+import io.troupe.model.Upkeep;
 import io.troupe.model.WorkerProtocol;
 import java.time.Duration;
 import java.util.List;
@@ -29,6 +31,7 @@ public record TaskData(int version, ClusterInfo cluster, String pool, Worker wor
    * @param memMb how much memory the process may take, in MiB
    * @param cpus its share of processors
    * @param startTimeout how long the process may take to be ready
+   * @param upkeep what else the process may take and when it is replaced
    */
   public record Worker(
       String command,
@@ -38,11 +41,26 @@ public record TaskData(int version, ClusterInfo cluster, String pool, Worker wor
       List<Integer> ports,
       double memMb,
       double cpus,
-      Duration startTimeout) {
+      Duration startTimeout,
+      Upkeep upkeep) {
+    @JsonCreator
     public Worker {
       files = List.copyOf(files);
       env = Map.copyOf(env);
       ports = List.copyOf(ports);
+    }
+
+    /** One with no limits of its own. */
+    public Worker(
+        String command,
+        WorkerProtocol protocol,
+        List<PoolFile> files,
+        Map<String, String> env,
+        List<Integer> ports,
+        double memMb,
+        double cpus,
+        Duration startTimeout) {
+      this(command, protocol, files, env, ports, memMb, cpus, startTimeout, Upkeep.NONE);
     }
   }
 }

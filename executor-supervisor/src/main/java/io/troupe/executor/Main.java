@@ -10,6 +10,7 @@ import io.troupe.executor.channel.EventLoop;
 import io.troupe.executor.mesos.AgentConnection;
 import io.troupe.executor.mesos.AgentSettings;
 import io.troupe.executor.mesos.MesosEnvironment;
+import io.troupe.executor.process.ExecutorMark;
 import io.troupe.executor.process.Guard;
 import io.troupe.executor.process.LocalServers;
 import io.troupe.executor.process.Sandbox;
@@ -22,7 +23,6 @@ import java.io.IOException;
 import java.time.Duration;
 import java.util.HashMap;
 import java.util.Map;
-import java.util.UUID;
 import org.slf4j.LoggerFactory;
 import scala.concurrent.ExecutionContext;
 
@@ -66,7 +66,7 @@ public final class Main {
     Sandbox sandbox = new Sandbox(environment.sandbox());
     ServerSettings servers = ServerSettings.from(config);
     ExecutorHome home = ExecutorHome.from(variables);
-    String mark = UUID.randomUUID().toString();
+    String mark = ExecutorMark.own();
     try (Guard guard = Guard.start(home.python(), home.packages(), mark);
         EventLoop loop = EventLoop.start("troupe-loop");
         ChannelServer channels =

@@ -48,6 +48,16 @@ import org.slf4j.LoggerFactory;
 final class LocalServer implements ServerProcess {
   private static final Logger log = LoggerFactory.getLogger(LocalServer.class);
   private static final String WORKER_MARK = "TROUPE_WORKER_MARK";
+
+  /** What tells numeric libraries how many threads they may start; each else takes the machine. */
+  private static final List<String> THREAD_CAPS =
+      List.of(
+          "OMP_NUM_THREADS",
+          "OPENBLAS_NUM_THREADS",
+          "MKL_NUM_THREADS",
+          "NUMEXPR_NUM_THREADS",
+          "VECLIB_MAXIMUM_THREADS");
+
   private static final int SIGNAL_BASE = 128;
   private static final int SIGKILL = 9;
   private static final int SIGNAL_SECONDS = 5;
@@ -58,6 +68,7 @@ final class LocalServer implements ServerProcess {
   private static final long PROBE_MILLIS = 100;
 
   private final String worker;
+  private final long start;
   private final TaskData.Worker spec;
   private final Consumer<ServerEvent> events;
   private final Sandbox sandbox;
@@ -85,6 +96,7 @@ final class LocalServer implements ServerProcess {
 
   LocalServer(
       String worker,
+      long start,
       TaskData.Worker spec,
       Consumer<ServerEvent> events,
       Sandbox sandbox,
@@ -95,6 +107,7 @@ final class LocalServer implements ServerProcess {
       ScheduledExecutorService chores,
       Executor logWriter) {
     this.worker = worker;
+    this.start = start;
     this.spec = spec;
     this.events = events;
     this.sandbox = sandbox;
@@ -104,7 +117,11 @@ final class LocalServer implements ServerProcess {
     this.session = session;
     this.chores = chores;
     this.logWriter = logWriter;
-    this.memory = new MemoryWatch(Math.round(spec.memMb() * (1 << 20)), () -> tree().members());
+    this.memory = new MemoryWatch(Math.round(memMb(spec) * (1 << 20)), () -> tree().members());
+  }
+
+  private static double memMb(TaskData.Worker spec) {
+    return spec.upkeep().memMb() > 0 ? spec.upkeep().memMb() : spec.memMb();
   }
 
   /** The whole life of the process, on the thread that starts it. */
@@ -146,10 +163,10 @@ final class LocalServer implements ServerProcess {
 
   private ServerEvent.Ended execute() throws IOException {
     if (spec.protocol() == WorkerProtocol.FRAMES) {
-      seat = Seat.create(sandbox.seat(worker));
+      seat = Seat.create(sandbox.seat(worker, start));
       channels.expect(token, new FromProcess());
     }
-    List<String> shell = session.shell(spec.command());
+    List<String> shell = session.shell(spec.command(), spec.upkeep());
     CommandLine line = new CommandLine(shell.get(0));
     shell.stream().skip(1).forEach(argument -> line.addArgument(argument, false));
     try (OutputStream out = lines(sandbox.output(worker));
@@ -192,7 +209,7 @@ final class LocalServer implements ServerProcess {
 
   private List<String> stacks() {
     try {
-      return Files.readAllLines(sandbox.stacks(worker), ISO_8859_1).stream()
+      return Files.readAllLines(sandbox.stacks(worker, start), ISO_8859_1).stream()
           .filter(line -> !line.isBlank())
           .limit(STACK_LINES)
           .toList();
@@ -203,8 +220,8 @@ final class LocalServer implements ServerProcess {
 
   private void sandboxTidy() {
     try {
-      Files.deleteIfExists(sandbox.seat(worker));
-      Files.deleteIfExists(sandbox.stacks(worker));
+      Files.deleteIfExists(sandbox.seat(worker, start));
+      Files.deleteIfExists(sandbox.stacks(worker, start));
     } catch (IOException e) {
       log.debug("A seat stays behind", e);
     }
@@ -213,14 +230,18 @@ final class LocalServer implements ServerProcess {
   private Map<String, String> environmentOfProcess() {
     Map<String, String> all = new HashMap<>(environment);
     all.put("PYTHONUNBUFFERED", "1");
+    String threads = Long.toString(Math.max(1, Math.round(Math.ceil(spec.cpus()))));
     all.putAll(spec.env());
+    for (String library : THREAD_CAPS) {
+      all.putIfAbsent(library, threads);
+    }
     all.put(WORKER_MARK, mark);
     all.put("TROUPE_WORKER", worker);
     if (spec.protocol() == WorkerProtocol.FRAMES) {
       all.put("TROUPE_SOCKET", sandbox.socketForWorkers());
       all.put("TROUPE_TOKEN", token);
-      all.put("TROUPE_SEAT", sandbox.seat(worker).toString());
-      all.put("TROUPE_STACKS", sandbox.stacks(worker).toString());
+      all.put("TROUPE_SEAT", sandbox.seat(worker, start).toString());
+      all.put("TROUPE_STACKS", sandbox.stacks(worker, start).toString());
       all.put("TROUPE_MAX_FRAME", Integer.toString(settings.maxFrameBytes()));
       all.put("TROUPE_MAX_RESULT", Integer.toString(settings.maxResultBytes()));
     }
@@ -357,7 +378,7 @@ final class LocalServer implements ServerProcess {
     if (!over) {
       chores.execute(
           () -> {
-            if (emptied(sandbox.stacks(worker))) {
+            if (emptied(sandbox.stacks(worker, start))) {
               signal("QUIT");
             }
           });
@@ -415,6 +436,12 @@ final class LocalServer implements ServerProcess {
         .flatMap(Seat::word)
         .filter(word -> names.of(word.job()).filter(job::equals).isPresent())
         .map(Seat.Word::progress);
+  }
+
+  @Override
+  public long beats() {
+    Seat shared = seat;
+    return shared == null ? 0 : shared.beats();
   }
 
   @Override

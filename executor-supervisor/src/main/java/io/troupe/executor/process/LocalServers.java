@@ -34,6 +34,7 @@ public final class LocalServers implements ServerLauncher {
             thread.setDaemon(true);
             return thread;
           });
+  private long starts;
   private final OwnSession session = OwnSession.detect();
 
   /**
@@ -55,10 +56,12 @@ public final class LocalServers implements ServerLauncher {
   }
 
   @Override
-  public ServerProcess start(String worker, TaskData.Worker spec, Consumer<ServerEvent> events) {
+  public synchronized ServerProcess start(
+      String worker, TaskData.Worker spec, Consumer<ServerEvent> events) {
     LocalServer server =
         new LocalServer(
             worker,
+            ++starts,
             spec,
             events,
             sandbox,

@@ -1,5 +1,6 @@
 package io.troupe.executor.process;
 
+import io.troupe.model.Upkeep;
 import java.io.IOException;
 import java.util.ArrayList;
 import java.util.List;
@@ -43,9 +44,26 @@ final class OwnSession {
     return prefix.contains("setsid");
   }
 
-  /** The program and its arguments that run a shell command. */
-  List<String> shell(String command) {
+  /** The program and its arguments that run a shell command within the limits. */
+  List<String> shell(String command, Upkeep limits) {
     List<String> whole = new ArrayList<>(prefix);
+    if (limits.nice() > 0) {
+      whole.addAll(List.of("nice", "-n", Integer.toString(limits.nice())));
+    }
+    List<String> resources = new ArrayList<>();
+    if (limits.files() > 0) {
+      resources.add("--nofile=" + limits.files());
+    }
+    if (limits.processes() > 0) {
+      resources.add("--nproc=" + limits.processes());
+    }
+    if (limits.coreMb() >= 0) {
+      resources.add("--core=" + ((long) limits.coreMb() << 20));
+    }
+    if (!resources.isEmpty()) {
+      whole.add("prlimit");
+      whole.addAll(resources);
+    }
     whole.addAll(List.of("/bin/sh", "-c", replacingTheShell(command)));
     return whole;
   }

@@ -50,13 +50,13 @@ public record Sandbox(Path root) {
     return root.resolve("worker-" + worker + ".stderr");
   }
 
-  Path seat(String worker) {
-    return root.resolve("worker-" + worker + ".seat");
+  Path seat(String worker, long start) {
+    return root.resolve("worker-" + worker + "-" + start + ".seat");
   }
 
   /** Where a process writes the stacks of its threads when it is asked to. */
-  Path stacks(String worker) {
-    return root.resolve("worker-" + worker + ".stacks");
+  Path stacks(String worker, long start) {
+    return root.resolve("worker-" + worker + "-" + start + ".stacks");
   }
 
   /** SHA-256 of one of the pool's files, in lower-case hexadecimal digits. */

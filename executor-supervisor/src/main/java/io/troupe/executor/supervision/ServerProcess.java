@@ -41,6 +41,9 @@ public interface ServerProcess {
   /** How far the job is that has this name, as its function has said; empty when it has not. */
   Optional<Progress> progress(String job);
 
+  /** Changes whenever its job says that it is alive. */
+  long beats();
+
   /** The last lines that it has printed, oldest first. */
   List<String> lastOutput();
 

@@ -14,9 +14,11 @@ import io.troupe.protocol.Assignment;
 import io.troupe.protocol.AttemptRef;
 import io.troupe.protocol.Outcome;
 import io.troupe.protocol.TaskData;
+import io.troupe.protocol.WorkerStatus.ProcessStatus;
 import io.troupe.protocol.codec.Frame;
 import java.time.Duration;
 import java.util.List;
+import java.util.Objects;
 import java.util.OptionalLong;
 import java.util.concurrent.ThreadLocalRandom;
 import java.util.function.LongSupplier;
@@ -55,8 +57,15 @@ final class Worker {
     TERMINATE_OVER,
     LOOK_OVER,
     HUNG_UP_FOR_LONG,
-    LOOK_FOR_WAITING_RESULTS
+    LOOK_FOR_WAITING_RESULTS,
+    LISTEN_FOR_HEARTBEAT,
+    OLD,
+    REPLACEMENT_DEADLINE,
+    RETIRED_OVER
   }
+
+  /** How often a heartbeat is listened for in the time in which there has to be one. */
+  private static final int HEARTBEAT_LOOKS = 4;
 
   /** How soon results are asked for that wait in the process behind a job that turned out slow. */
   private static final Duration NUDGE_AFTER = Duration.ofMillis(50);
@@ -74,7 +83,14 @@ final class Worker {
   private final TimerScheduler<Command> timers;
 
   private final WorkerLife life = new WorkerLife();
+  private final Wear wear;
+  private final Heartbeat heartbeat = new Heartbeat();
+
+  /** Numbers of the current start and of the last one. */
+  private int current;
+
   private int starts;
+  private long rss;
   private int crashes;
   private @Nullable Cause lastCause;
   private @Nullable Doom doom;
@@ -85,6 +101,12 @@ final class Worker {
   private long interrupted;
 
   private @Nullable Doom fate;
+
+  /** A process that starts to take the place of the current one. */
+  private @Nullable ServerProcess replacement;
+
+  /** The one whose place was taken, which was told to end. */
+  private @Nullable ServerProcess retired;
 
   /** How the steps from here to SIGKILL are timed. */
   private Ladder ladder;
@@ -124,22 +146,27 @@ final class Worker {
     this.supervisor = supervisor;
     this.context = context;
     this.timers = timers;
+    this.wear = new Wear(spec.upkeep());
     this.ladder = Ladder.ending(settings.cancelGrace());
   }
 
   // ---- starting
 
   private Behavior<Command> launch() {
-    starts++;
     doom = null;
     interrupted = 0;
-    int start = starts;
-    ActorRef<Command> self = context.getSelf();
-    ServerProcess server =
-        launcher.start(id, spec, event -> self.tell(new FromServer(start, event)));
+    ServerProcess server = startProcess();
+    current = starts;
     timers.startSingleTimer(Timer.START_DEADLINE, spec.startTimeout());
     changed(WorkerState.STARTING, server);
     return starting(server);
+  }
+
+  private ServerProcess startProcess() {
+    starts++;
+    int start = starts;
+    ActorRef<Command> self = context.getSelf();
+    return launcher.start(id, spec, event -> self.tell(new FromServer(start, event)));
   }
 
   private Behavior<Command> starting(ServerProcess server) {
@@ -168,9 +195,7 @@ final class Worker {
   private Behavior<Command> onEventWhileStarting(ServerEvent event, ServerProcess server) {
     if (event instanceof ServerEvent.Answered) {
       timers.cancel(Timer.START_DEADLINE);
-      timers.startSingleTimer(Timer.STABLE, settings.stableAfter());
-      changed(WorkerState.READY, server);
-      return running(server, new JobPipe(id));
+      return ready(server);
     }
     if (event instanceof ServerEvent.Ended ended) {
       return ended(ended, false, server, new JobPipe(id));
@@ -184,10 +209,19 @@ final class Worker {
 
   // ---- running
 
+  private Behavior<Command> ready(ServerProcess server) {
+    doom = null;
+    interrupted = 0;
+    timers.startSingleTimer(Timer.STABLE, settings.stableAfter());
+    wear.anew(nanoClock.getAsLong(), ThreadLocalRandom.current().nextDouble());
+    wear.age().ifPresent(age -> timers.startSingleTimer(Timer.OLD, age));
+    changed(WorkerState.READY, server);
+    return running(server, new JobPipe(id));
+  }
+
   private Behavior<Command> running(ServerProcess server, JobPipe pipe) {
     return receive()
-        .onMessage(
-            FromServer.class, this::current, m -> onEventWhileRunning(m.event(), server, pipe))
+        .onMessage(FromServer.class, this::current, m -> onEvent(m.event(), server, pipe))
         .onMessage(Run.class, run -> run(run.jobs(), server, pipe))
         .onMessage(Cancel.class, cancel -> cancel(cancel.attempts(), server, pipe))
         .onMessage(Stop.class, stop -> drain(server, pipe, stop.grace()))
@@ -198,20 +232,37 @@ final class Worker {
         .onMessageEquals(Timer.LOOK_FOR_WAITING_RESULTS, () -> nudge(server, pipe))
         .onMessageEquals(Timer.HUNG_UP_FOR_LONG, () -> lookAndKill(server, DEAF))
         .onMessageEquals(Timer.STABLE, this::onStable)
-        .onMessageEquals(Sample.NOW, () -> changed(WorkerState.READY, server))
+        .onMessage(
+            FromServer.class, this::isReplacement, m -> onReplacement(m.event(), server, pipe))
+        .onMessageEquals(Timer.LISTEN_FOR_HEARTBEAT, () -> listen(server, pipe))
+        .onMessageEquals(Timer.OLD, () -> recycleIfWorn(server, pipe))
+        .onMessageEquals(Timer.REPLACEMENT_DEADLINE, this::killReplacement)
+        .onMessageEquals(Timer.RETIRED_OVER, this::killRetired)
+        .onMessageEquals(Sample.NOW, () -> onSampleWhileRunning(server, pipe))
         .onAnyMessage(Worker::ignore)
         .build();
+  }
+
+  private Behavior<Command> onSampleWhileRunning(ServerProcess server, JobPipe pipe) {
+    changed(WorkerState.READY, server);
+    return recycleIfWorn(server, pipe);
   }
 
   private Behavior<Command> run(List<Assignment> jobs, ServerProcess server, JobPipe pipe) {
     List<Frame> frames = pipe.add(jobs, nanoClock.getAsLong());
     armDeadline(pipe);
     armNudge(pipe);
+    armHeartbeat(server);
     if (!frames.isEmpty()) {
       server.name(frames.get(0).id(), jobs.stream().map(Assignment::job).toList());
     }
     server.send(frames); // last, so that seeing the jobs means the timers are armed
     return Behaviors.same();
+  }
+
+  private Behavior<Command> onEvent(ServerEvent event, ServerProcess server, JobPipe pipe) {
+    Behavior<Command> next = onEventWhileRunning(event, server, pipe);
+    return event instanceof ServerEvent.Received ? recycleIfWorn(server, pipe) : next;
   }
 
   private Behavior<Command> onEventWhileRunning(
@@ -238,6 +289,7 @@ final class Worker {
           server, new Doom(Cause.Kind.USER, "the process was killed: " + e.getMessage(), true));
     }
     crashes = 0;
+    wear.did(received.frames().size());
     armDeadline(pipe);
     interruptIfUnwanted(server, pipe);
     return Behaviors.same();
@@ -288,6 +340,31 @@ final class Worker {
       return Behaviors.same();
     }
     String message = "the job ran longer than its timeout of " + pipe.headTimeoutMillis() + " ms";
+    pipe.giveUpHead(Cause.of(Cause.Kind.TIMEOUT, message));
+    return endHead(server, pipe, new Doom(Cause.Kind.TIMEOUT, message, false));
+  }
+
+  /** Jobs of this pool have to say again and again that they are alive. */
+  private void armHeartbeat(ServerProcess server) {
+    Duration limit = spec.upkeep().heartbeat();
+    if (!limit.isZero() && !timers.isTimerActive(Timer.LISTEN_FOR_HEARTBEAT)) {
+      heartbeat.heard(server.beats(), 0, nanoClock.getAsLong());
+      timers.startSingleTimer(Timer.LISTEN_FOR_HEARTBEAT, limit.dividedBy(HEARTBEAT_LOOKS));
+    }
+  }
+
+  private Behavior<Command> listen(ServerProcess server, JobPipe pipe) {
+    if (pipe.isEmpty()) {
+      return Behaviors.same(); // the next job arms it again
+    }
+    Duration limit = spec.upkeep().heartbeat();
+    long running = Math.max(pipe.head(), server.begun().orElse(0L));
+    heartbeat.heard(server.beats(), running, nanoClock.getAsLong());
+    timers.startSingleTimer(Timer.LISTEN_FOR_HEARTBEAT, limit.dividedBy(HEARTBEAT_LOOKS));
+    if (running != pipe.head() || heartbeat.silence(nanoClock.getAsLong()).compareTo(limit) < 0) {
+      return Behaviors.same();
+    }
+    String message = "the job gave no sign of life for " + limit.toMillis() + " ms";
     pipe.giveUpHead(Cause.of(Cause.Kind.TIMEOUT, message));
     return endHead(server, pipe, new Doom(Cause.Kind.TIMEOUT, message, false));
   }
@@ -391,10 +468,139 @@ final class Worker {
     return Behaviors.same();
   }
 
+  // ---- a worn process is replaced
+
+  /** One that speaks frames works until its replacement is ready; a port cannot be had twice. */
+  private Behavior<Command> recycleIfWorn(ServerProcess server, JobPipe pipe) {
+    if (replacement != null || doom != null || !wear.isWorn(rss, nanoClock.getAsLong())) {
+      return Behaviors.same();
+    }
+    context.getLog().info("Worker {} gets a new process: {}", id, wear.why(rss));
+    if (spec.protocol() != WorkerProtocol.FRAMES) {
+      return retire(server, pipe);
+    }
+    killRetired();
+    timers.startSingleTimer(Timer.REPLACEMENT_DEADLINE, spec.startTimeout());
+    replacement = startProcess();
+    return Behaviors.same();
+  }
+
+  private boolean isReplacement(FromServer message) {
+    return replacement != null && message.start() == starts;
+  }
+
+  private Behavior<Command> onReplacement(ServerEvent event, ServerProcess server, JobPipe pipe) {
+    if (event instanceof ServerEvent.Answered) {
+      timers.cancel(Timer.REPLACEMENT_DEADLINE);
+      return retire(server, pipe);
+    }
+    if (event instanceof ServerEvent.Ended ended) {
+      timers.cancel(Timer.REPLACEMENT_DEADLINE);
+      replacement = null;
+      lastCause = Ends.cause(ended, false);
+      wear.anew(nanoClock.getAsLong(), 0); // the old one is better than none: again when worn again
+      wear.age().ifPresent(age -> timers.startSingleTimer(Timer.OLD, age));
+    }
+    return Behaviors.same();
+  }
+
+  private Behavior<Command> killReplacement() {
+    if (replacement != null) {
+      replacement.kill();
+    }
+    return Behaviors.same();
+  }
+
+  /** The old process gets no more jobs; when it has none left it is told to end. */
+  private Behavior<Command> retire(ServerProcess server, JobPipe pipe) {
+    if (pipe.isEmpty()) {
+      return retired(server, pipe);
+    }
+    changed(WorkerState.DRAINING, server);
+    return retiring(server, pipe);
+  }
+
+  private Behavior<Command> retiring(ServerProcess server, JobPipe pipe) {
+    return receive()
+        .onMessage(
+            FromServer.class, this::current, m -> onEventWhileRetiring(m.event(), server, pipe))
+        .onMessage(
+            FromServer.class, this::isReplacement, m -> onReplacementWhileRetiring(m.event()))
+        .onMessage(Run.class, run -> refuse(run.jobs()))
+        .onMessage(Cancel.class, cancel -> cancel(cancel.attempts(), server, pipe))
+        .onMessage(Stop.class, stop -> drain(server, pipe, stop.grace()))
+        .onMessageEquals(Timer.JOB_DEADLINE, () -> onJobDeadline(server, pipe))
+        .onMessageEquals(Timer.INTERRUPT_OVER, () -> onInterruptOver(server, pipe))
+        .onMessageEquals(Timer.TERMINATE_OVER, () -> onTerminateOver(server))
+        .onMessageEquals(Timer.LOOK_OVER, () -> kill(server))
+        .onMessageEquals(Timer.LOOK_FOR_WAITING_RESULTS, () -> nudge(server, pipe))
+        .onMessageEquals(Timer.LISTEN_FOR_HEARTBEAT, () -> listen(server, pipe))
+        .onMessageEquals(Sample.NOW, () -> changed(WorkerState.DRAINING, server))
+        .onAnyMessage(Worker::ignore)
+        .build();
+  }
+
+  private Behavior<Command> onReplacementWhileRetiring(ServerEvent event) {
+    if (event instanceof ServerEvent.Ended) {
+      replacement = null; // the next start comes when the old one has ended
+    }
+    return Behaviors.same();
+  }
+
+  private Behavior<Command> onEventWhileRetiring(
+      ServerEvent event, ServerProcess server, JobPipe pipe) {
+    if (event instanceof ServerEvent.Ended && pipe.isEmpty()) {
+      cancelTimers();
+      return replacement == null ? launch() : takeOver();
+    }
+    Behavior<Command> next = onEventWhileRunning(event, server, pipe);
+    return event instanceof ServerEvent.Received && pipe.isEmpty() && doom == null
+        ? retired(server, pipe)
+        : next;
+  }
+
+  private Behavior<Command> retired(ServerProcess server, JobPipe pipe) {
+    cancelTimers();
+    if (replacement == null) {
+      ladder = Ladder.stopping(settings.stopGrace());
+      timers.startSingleTimer(Timer.TERMINATE_OVER, ladder.terminate());
+      changed(WorkerState.DRAINING, server);
+      server.terminate();
+      return retiring(server, pipe);
+    }
+    timers.startSingleTimer(Timer.RETIRED_OVER, settings.stopGrace());
+    server.terminate();
+    retired = server;
+    return takeOver();
+  }
+
+  private Behavior<Command> takeOver() {
+    ServerProcess next = Objects.requireNonNull(replacement);
+    replacement = null;
+    current = starts;
+    return ready(next);
+  }
+
+  private Behavior<Command> killRetired() {
+    if (retired != null) {
+      retired.kill(); // without effect on one that has ended
+      retired = null;
+    }
+    return Behaviors.same();
+  }
+
+  /** For when the current process goes: neither the one before nor the one after it stays. */
+  private void killOthers() {
+    killReplacement();
+    replacement = null;
+    killRetired();
+  }
+
   // ---- after the end of a process
 
   private Behavior<Command> ended(
       ServerEvent.Ended end, boolean ready, ServerProcess server, JobPipe pipe) {
+    killOthers();
     Cause cause = causeOf(end, ready);
     lastCause = cause;
     cancelTimers();
@@ -467,6 +673,7 @@ final class Worker {
   // ---- stopping
 
   private Behavior<Command> drain(ServerProcess server, JobPipe pipe, Duration grace) {
+    killOthers();
     Duration forJobs = Ladder.stopping(grace).finish();
     if (pipe.isEmpty() || forJobs.isZero()) {
       return stopping(server, pipe, grace);
@@ -592,7 +799,7 @@ final class Worker {
   }
 
   private boolean current(FromServer message) {
-    return message.start() == starts;
+    return message.start() == current;
   }
 
   private Behavior<Command> refuse(List<Assignment> jobs) {
@@ -629,14 +836,10 @@ final class Worker {
 
   private Behavior<Command> changed(WorkerState state, @Nullable ServerProcess server) {
     life.to(state);
+    ProcessStatus sample = server == null ? null : server.sample().orElse(null);
+    rss = sample == null ? 0 : sample.rss();
     supervisor.tell(
-        new WorkerFact.Changed(
-            id,
-            state,
-            Math.max(0, starts - 1),
-            lastCause,
-            server == null ? null : server.sample().orElse(null),
-            server));
+        new WorkerFact.Changed(id, state, Math.max(0, starts - 1), lastCause, sample, server));
     return Behaviors.same();
   }
 }

@@ -12,6 +12,7 @@ import io.troupe.executor.supervision.ServerEvent;
 import io.troupe.executor.supervision.ServerProcess;
 import io.troupe.model.ContentType;
 import io.troupe.model.PoolFile;
+import io.troupe.model.Upkeep;
 import io.troupe.model.WorkerProtocol;
 import io.troupe.protocol.TaskData;
 import io.troupe.protocol.WorkerStatus.Progress;
@@ -95,6 +96,11 @@ class LocalServersTest {
   }
 
   private void launch(WorkerProtocol protocol, String command, List<PoolFile> files, int... ports) {
+    launch(protocol, command, files, Upkeep.NONE, ports);
+  }
+
+  private void launch(
+      WorkerProtocol protocol, String command, List<PoolFile> files, Upkeep upkeep, int... ports) {
     ended = false;
     server =
         servers.start(
@@ -106,8 +112,9 @@ class LocalServersTest {
                 Map.of("COLOUR", "blue"),
                 java.util.Arrays.stream(ports).boxed().toList(),
                 64,
-                0.1,
-                Duration.ofSeconds(60)),
+                1.5,
+                Duration.ofSeconds(60),
+                upkeep),
             events::add);
   }
 
@@ -404,7 +411,7 @@ class LocalServersTest {
     eventually("it is deaf", () -> Files.exists(folder.resolve("worker-mine.0.1.stdout")));
     server.recordStacks();
     server.terminate();
-    Path stacks = folder.resolve("worker-mine.0.1.stacks");
+    Path stacks = folder.resolve("worker-mine.0.1-1.stacks");
     eventually("its stacks are there", () -> stacks.toFile().length() > 0);
     server.kill();
     ServerEvent.Ended end = expectEnd();
@@ -418,7 +425,7 @@ class LocalServersTest {
     launch(WorkerProtocol.FRAMES, FRAMES, List.of());
     eventually("it imports", () -> Files.exists(folder.resolve("worker-mine.0.1.stdout")));
     server.recordStacks();
-    Path stacks = folder.resolve("worker-mine.0.1.stacks");
+    Path stacks = folder.resolve("worker-mine.0.1-1.stacks");
     eventually("its stacks are there", () -> stacks.toFile().length() > 0);
     server.kill();
     assertThat(expectEnd().stacks()).anyMatch(line -> line.contains("mine.py\", line 3"));
@@ -502,6 +509,24 @@ class LocalServersTest {
     assertThat(Files.readAllLines(folder.resolve("worker-mine.0.1.stdout")))
         .extracting(line -> line.replaceFirst("\\S+ ", ""))
         .containsExactly("a text-1", "b text-2", "c text-3", "d x");
+  }
+
+  @Test
+  void a_process_is_started_within_its_limits() throws Exception {
+    module(
+        """
+        import os, resource
+        def limits(_):
+            soft = [resource.getrlimit(r)[0] for r in (resource.RLIMIT_NOFILE, resource.RLIMIT_CORE)]
+            return soft + [os.nice(0), os.environ["OMP_NUM_THREADS"], os.environ["COLOUR"]]
+        """);
+    Upkeep upkeep = new Upkeep(48, 200, 0, 1, 3, 0, Duration.ZERO, 0, Duration.ZERO);
+    launch(WorkerProtocol.FRAMES, FRAMES, List.of(), upkeep);
+    expect(ServerEvent.Started.class);
+    expect(ServerEvent.Answered.class);
+    send(1, "limits", "null");
+    assertThat(new String(expect(ServerEvent.Received.class).frames().get(0).payload(), UTF_8))
+        .isEqualTo("[200,1048576,3,\"2\",\"blue\"]");
   }
 
   @Test

@@ -36,6 +36,22 @@ final class FakeServers implements ServerLauncher {
     return poll(started, "a start");
   }
 
+  /** The next one that was started, with the step taken again and again until it is. */
+  FakeServer nextWhen(Runnable step) {
+    for (int i = 0; i < 5000; i++) {
+      try {
+        FakeServer server = started.poll(1, TimeUnit.MILLISECONDS);
+        if (server != null) {
+          return server;
+        }
+      } catch (InterruptedException e) {
+        throw new AssertionError(e);
+      }
+      step.run();
+    }
+    throw new AssertionError("no start in 5000 steps");
+  }
+
   /** Whether none was started that {@link #next} has not shown. */
   boolean none() {
     return started.isEmpty();
@@ -59,6 +75,8 @@ final class FakeServers implements ServerLauncher {
     private final Consumer<ServerEvent> events;
     private final BlockingQueue<String> told = new LinkedBlockingQueue<>();
     private final BlockingQueue<Frame> jobs = new LinkedBlockingQueue<>();
+    volatile long beats;
+    volatile long rss = 1;
     private volatile Optional<Long> begun = Optional.empty();
 
     FakeServer(long pid, Consumer<ServerEvent> events) {
@@ -197,13 +215,18 @@ final class FakeServers implements ServerLauncher {
     }
 
     @Override
+    public long beats() {
+      return beats;
+    }
+
+    @Override
     public List<String> lastOutput() {
       return List.of("line");
     }
 
     @Override
     public Optional<ProcessStatus> sample() {
-      return Optional.of(new ProcessStatus(pid, 1, 0, 1, "serve"));
+      return Optional.of(new ProcessStatus(pid, rss, 0, 1, "serve"));
     }
   }
 }

@@ -15,6 +15,7 @@ import akka.actor.typed.ActorRef;
 import io.troupe.executor.supervision.FakeServers.FakeServer;
 import io.troupe.executor.supervision.WorkerLife.Step;
 import io.troupe.model.ContentType;
+import io.troupe.model.Upkeep;
 import io.troupe.model.WorkerProtocol;
 import io.troupe.model.WorkerState;
 import io.troupe.protocol.Assignment;
@@ -127,6 +128,36 @@ class WorkerLifeTest {
                 return states(STARTING, STOPPING, null);
               }),
           Map.entry(
+              new Step(DRAINING, READY),
+              () -> {
+                recycle().answer(1);
+                return states(STARTING, READY, DRAINING, READY);
+              }),
+          Map.entry(
+              new Step(DRAINING, BACKING_OFF),
+              () -> {
+                recycle().exit(1);
+                return states(STARTING, READY, DRAINING, BACKING_OFF);
+              }),
+          Map.entry(
+              new Step(DRAINING, FAILED),
+              () -> {
+                recycle().exit(127);
+                return states(STARTING, READY, DRAINING, FAILED);
+              }),
+          Map.entry(
+              new Step(DRAINING, STARTING),
+              () -> {
+                servers.next();
+                start(WorkerProtocol.HTTP);
+                FakeServer server = servers.next().ready();
+                run("a");
+                server.answer(1);
+                assertThat(server.told()).isEqualTo("terminate");
+                server.exit(0);
+                return states(STARTING, READY, DRAINING, STARTING);
+              }),
+          Map.entry(
               new Step(FAILED, null),
               () -> {
                 servers.next().exit(78);
@@ -139,6 +170,10 @@ class WorkerLifeTest {
 
   @BeforeEach
   void start() {
+    start(WorkerProtocol.FRAMES);
+  }
+
+  private void start(WorkerProtocol protocol) {
     facts = actors.kit().createTestProbe();
     worker =
         actors
@@ -148,13 +183,14 @@ class WorkerLifeTest {
                     "w",
                     new TaskData.Worker(
                         "serve",
-                        WorkerProtocol.FRAMES,
+                        protocol,
                         List.of(),
                         Map.of(),
                         List.of(),
                         64,
                         0.1,
-                        Duration.ofSeconds(60)),
+                        Duration.ofSeconds(60),
+                        new Upkeep(0, 0, 0, -1, 0, 1, Duration.ZERO, 0, Duration.ZERO)),
                     SETTINGS,
                     servers,
                     actors::nanos,
@@ -192,13 +228,29 @@ class WorkerLifeTest {
 
   private FakeServer drain() {
     FakeServer server = servers.next().ready();
-    worker.tell(
-        new Worker.Run(
-            List.of(
-                new Assignment(
-                    "a", 1, "f", ContentType.JSON, "1".getBytes(UTF_8), 60_000, false))));
+    run("a");
     worker.tell(new Worker.Stop(GRACE));
     return server;
+  }
+
+  /** One that has done its one job and still has another when its replacement is ready. */
+  private FakeServer recycle() {
+    FakeServer server = servers.next().ready();
+    run("a", "b");
+    server.answer(1);
+    servers.next().ready();
+    return server;
+  }
+
+  private void run(String... jobs) {
+    worker.tell(
+        new Worker.Run(
+            Stream.of(jobs)
+                .map(
+                    job ->
+                        new Assignment(
+                            job, 1, "f", ContentType.JSON, "1".getBytes(UTF_8), 60_000, false))
+                .toList()));
   }
 
   /** Just these states come, one after the other; null is the end. */

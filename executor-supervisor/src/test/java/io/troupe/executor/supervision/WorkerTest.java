@@ -8,6 +8,7 @@ import akka.actor.typed.ActorRef;
 import io.troupe.executor.supervision.FakeServers.FakeServer;
 import io.troupe.model.Cause;
 import io.troupe.model.ContentType;
+import io.troupe.model.Upkeep;
 import io.troupe.model.WorkerProtocol;
 import io.troupe.model.WorkerState;
 import io.troupe.protocol.Assignment;
@@ -46,6 +47,10 @@ class WorkerTest {
 
   @BeforeEach
   void start() {
+    start(Upkeep.NONE);
+  }
+
+  private void start(Upkeep upkeep) {
     facts = actors.kit().createTestProbe();
     worker =
         actors
@@ -61,7 +66,8 @@ class WorkerTest {
                         List.of(),
                         64,
                         0.1,
-                        START_TIMEOUT),
+                        START_TIMEOUT,
+                        upkeep),
                     SETTINGS,
                     servers,
                     actors::nanos,
@@ -507,6 +513,104 @@ class WorkerTest {
     server.dieBy(9);
     assertThat(expectState(WorkerState.BACKING_OFF).cause().message())
         .isEqualTo("the process was killed: it sent what is no frame: x");
+  }
+
+  private void restart(long recycleJobs, Duration recycleAge, double rssMb, Duration heartbeat) {
+    readyServer();
+    start(new Upkeep(0, 0, 0, -1, 0, recycleJobs, recycleAge, rssMb, heartbeat));
+  }
+
+  @Test
+  void a_process_that_has_done_enough_works_until_its_replacement_is_ready() {
+    restart(2, Duration.ZERO, 0, Duration.ZERO);
+    FakeServer old = readyServer();
+    run("a", "b");
+    old.answer(2);
+    expectSettled();
+    FakeServer next = servers.next();
+    run("c");
+    old.answer(1);
+    assertThat(kinds(expectSettled())).containsExactly("c SUCCEEDED");
+    assertThat(old.toldNothing()).isTrue();
+    next.ready();
+    assertThat(old.told()).isEqualTo("terminate");
+    expectState(WorkerState.READY);
+    run("d");
+    next.answer(1);
+    assertThat(kinds(expectSettled())).containsExactly("d SUCCEEDED");
+    old.exit(0);
+    actors.pass(SETTINGS.stopGrace());
+    assertThat(old.told()).isEqualTo("kill");
+    assertThat(next.toldNothing()).isTrue();
+  }
+
+  @Test
+  void a_process_that_is_old_or_large_is_replaced_too() {
+    restart(0, Duration.ofHours(1), 100, Duration.ZERO);
+    FakeServer first = readyServer();
+    actors.pass(Duration.ofMinutes(54).minus(MOMENT));
+    assertThat(servers.none()).isTrue();
+    FakeServer second = servers.nextWhen(() -> actors.pass(Duration.ofSeconds(1))).ready();
+    assertThat(first.told()).isEqualTo("terminate");
+    expectState(WorkerState.READY);
+    second.rss = 101 << 20;
+    worker.tell(Worker.Sample.NOW);
+    servers.next().ready();
+    assertThat(second.told()).isEqualTo("terminate");
+  }
+
+  @Test
+  void a_replacement_that_cannot_start_leaves_the_old_process_at_its_work() {
+    restart(1, Duration.ZERO, 0, Duration.ZERO);
+    FakeServer old = readyServer();
+    run("a");
+    old.answer(1);
+    expectSettled();
+    servers.next().exit(78, "no such module");
+    worker.tell(Worker.Sample.NOW);
+    assertThat(expectState(WorkerState.READY).cause().message()).contains("code 78");
+    run("b");
+    old.answer(1);
+    assertThat(kinds(expectSettled())).containsExactly("b SUCCEEDED");
+    FakeServer next = servers.next();
+    actors.pass(START_TIMEOUT);
+    assertThat(next.told()).isEqualTo("kill");
+    assertThat(old.toldNothing()).isTrue();
+  }
+
+  @Test
+  void a_worker_that_is_stopped_leaves_no_replacement_behind() {
+    restart(1, Duration.ZERO, 0, Duration.ZERO);
+    FakeServer old = readyServer();
+    run("a");
+    old.answer(1);
+    FakeServer next = servers.next();
+    worker.tell(new Worker.Stop(Duration.ofSeconds(5)));
+    assertThat(next.told()).isEqualTo("kill");
+    assertThat(old.told()).isEqualTo("terminate");
+    old.exit(0);
+    assertThat(expectEnded().asked()).isTrue();
+  }
+
+  @Test
+  void a_job_that_has_to_give_signs_of_life_and_does_not_is_ended() {
+    restart(0, Duration.ZERO, 0, Duration.ofSeconds(8));
+    FakeServer server = readyServer();
+    run("a");
+    server.expectJob();
+    server.began(1);
+    for (int i = 0; i < 10; i++) {
+      actors.pass(Duration.ofSeconds(2));
+      server.beats = 1L + i;
+      worker.tell(Worker.Sample.NOW);
+      expectState(WorkerState.READY);
+    }
+    assertThat(server.toldNothing()).isTrue();
+    assertThat(server.toldWhen(() -> actors.pass(Duration.ofSeconds(2)))).isEqualTo("interrupt 1");
+    server.failWithId(1, "cancelled", "{}");
+    Outcome outcome = expectSettled().get(0);
+    assertThat(outcome.kind()).isEqualTo(Outcome.Kind.LOST);
+    assertThat(outcome.cause().message()).isEqualTo("the job gave no sign of life for 8000 ms");
   }
 
   @Test

@@ -56,7 +56,8 @@ public record ExecutorPlan(
             spec.protocol().name(),
             spec.files().toString(),
             spec.resources().toString(),
-            new TreeMap<>(spec.env()).toString());
+            new TreeMap<>(spec.env()).toString(),
+            spec.upkeep().toString());
     return new ExecutorPlan(
         spec.name() + "-" + sha256(content).substring(0, 12),
         spec.name(),

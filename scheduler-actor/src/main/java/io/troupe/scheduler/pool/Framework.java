@@ -411,7 +411,8 @@ final class Framework {
             ports,
             spec.resources().memMb(),
             spec.resources().cpus(),
-            spec.startTimeout()));
+            spec.startTimeout(),
+            spec.upkeep()));
   }
 
   // ---- what becomes of tasks, executors and agents

@@ -13,6 +13,7 @@ import io.troupe.model.PoolFile;
 import io.troupe.model.PoolSize;
 import io.troupe.model.PoolSpec;
 import io.troupe.model.Resources;
+import io.troupe.model.Upkeep;
 import io.troupe.model.WorkerProtocol;
 import java.time.Duration;
 import java.util.ArrayList;
@@ -41,11 +42,16 @@ public final class PoolSpecReader {
           "job",
           "env",
           "start-timeout",
+          "limits",
+          "recycle",
           "requirements",
           "image");
   private static final Set<String> RESOURCE_KEYS = Set.of("cpus", "mem", "ports");
   private static final Set<String> SIZE_KEYS = Set.of("min", "max");
-  private static final Set<String> JOB_KEYS = Set.of("timeout", "attempts", "durability");
+  private static final Set<String> JOB_KEYS =
+      Set.of("timeout", "attempts", "durability", "heartbeat");
+  private static final Set<String> LIMIT_KEYS = Set.of("mem", "files", "processes", "core", "nice");
+  private static final Set<String> RECYCLE_KEYS = Set.of("jobs", "age", "rss");
   private static final Set<String> FILE_KEYS = Set.of("name", "sha256");
 
   private static final Pattern NAME = Pattern.compile("[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?");
@@ -53,6 +59,7 @@ public final class PoolSpecReader {
   private static final Pattern SHA_256 = Pattern.compile("[0-9a-f]{64}");
   private static final Pattern VARIABLE = Pattern.compile("[A-Za-z_][A-Za-z0-9_]*");
 
+  private static final int MOST_NICE = 19;
   private static final double LEAST_CPUS = 0.01;
   private static final long LEAST_MEM_BYTES = 16L << 20;
 
@@ -125,7 +132,62 @@ public final class PoolSpecReader {
         env(pool),
         pool.hasPath("start-timeout")
             ? duration(pool, "start-timeout")
-            : PoolSpec.DEFAULT_START_TIMEOUT);
+            : PoolSpec.DEFAULT_START_TIMEOUT,
+        upkeep(pool));
+  }
+
+  private static Upkeep upkeep(Config pool) {
+    Config limits = part(pool, "limits", LIMIT_KEYS);
+    Config recycle = part(pool, "recycle", RECYCLE_KEYS);
+    return new Upkeep(
+        mebibytes(limits, "limits.mem", 16),
+        number(limits, "limits.files", 16, Integer.MAX_VALUE, 0),
+        number(limits, "limits.processes", 1, Integer.MAX_VALUE, 0),
+        limits.hasPath("limits.core") ? (int) mebibytes(limits, "limits.core", 0) : -1,
+        number(limits, "limits.nice", 0, MOST_NICE, 0),
+        number(recycle, "recycle.jobs", 1, Integer.MAX_VALUE, 0),
+        recycle.hasPath("recycle.age") ? duration(recycle, "recycle.age") : Duration.ZERO,
+        mebibytes(recycle, "recycle.rss", 1),
+        pool.hasPath("job.heartbeat") ? heartbeat(pool) : Duration.ZERO);
+  }
+
+  private static Duration heartbeat(Config pool) {
+    if (protocol(pool) != WorkerProtocol.FRAMES) {
+      throw new InvalidPoolException(
+          "job.heartbeat needs protocol frames: leave it out, or set job.timeout");
+    }
+    return duration(pool, "job.heartbeat");
+  }
+
+  private static Config part(Config pool, String key, Set<String> keys) {
+    if (pool.hasPath(key)) {
+      known(key + ".", pool.getConfig(key).root(), keys);
+    }
+    return pool;
+  }
+
+  private static int number(Config config, String key, int least, int most, int otherwise) {
+    if (!config.hasPath(key)) {
+      return otherwise;
+    }
+    int value = config.getInt(key);
+    if (value < least || value > most) {
+      throw new InvalidPoolException(
+          key + " must be from " + least + " to " + most + ", not " + value);
+    }
+    return value;
+  }
+
+  private static double mebibytes(Config config, String key, long least) {
+    if (!config.hasPath(key)) {
+      return 0;
+    }
+    long bytes = config.getMemorySize(key).toBytes();
+    if (bytes < least << 20) {
+      throw new InvalidPoolException(
+          key + " must be at least " + least + " MiB, with its unit; it is " + bytes + " bytes");
+    }
+    return bytes / 1048576.0;
   }
 
   private static void known(String prefix, ConfigObject object, Set<String> keys) {

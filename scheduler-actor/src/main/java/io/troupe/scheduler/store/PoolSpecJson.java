@@ -8,6 +8,7 @@ import io.troupe.model.PoolFile;
 import io.troupe.model.PoolSize;
 import io.troupe.model.PoolSpec;
 import io.troupe.model.Resources;
+import io.troupe.model.Upkeep;
 import io.troupe.model.WorkerProtocol;
 import java.time.Duration;
 import java.util.ArrayList;
@@ -41,6 +42,17 @@ final class PoolSpecJson {
     ObjectNode env = json.putObject("env");
     spec.env().forEach(env::put);
     json.put("startTimeoutMillis", spec.startTimeout().toMillis());
+    Upkeep upkeep = spec.upkeep();
+    json.putObject("upkeep")
+        .put("memMb", upkeep.memMb())
+        .put("files", upkeep.files())
+        .put("processes", upkeep.processes())
+        .put("coreMb", upkeep.coreMb())
+        .put("nice", upkeep.nice())
+        .put("recycleJobs", upkeep.recycleJobs())
+        .put("recycleAgeMillis", upkeep.recycleAge().toMillis())
+        .put("recycleRssMb", upkeep.recycleRssMb())
+        .put("heartbeatMillis", upkeep.heartbeat().toMillis());
     return json;
   }
 
@@ -80,7 +92,21 @@ final class PoolSpecJson {
             job.path("attempts").asInt(),
             JobPolicy.Durability.valueOf(job.path("durability").asText())),
         env,
-        Duration.ofMillis(json.path("startTimeoutMillis").asLong()));
+        Duration.ofMillis(json.path("startTimeoutMillis").asLong()),
+        upkeep(json.path("upkeep")));
+  }
+
+  private static Upkeep upkeep(JsonNode json) {
+    return new Upkeep(
+        json.path("memMb").asDouble(),
+        json.path("files").asInt(),
+        json.path("processes").asInt(),
+        json.path("coreMb").asInt(-1),
+        json.path("nice").asInt(),
+        json.path("recycleJobs").asLong(),
+        Duration.ofMillis(json.path("recycleAgeMillis").asLong()),
+        json.path("recycleRssMb").asDouble(),
+        Duration.ofMillis(json.path("heartbeatMillis").asLong()));
   }
 
   private static PoolSize size(JsonNode json) {

@@ -8,6 +8,7 @@ import io.troupe.model.PoolFile;
 import io.troupe.model.PoolSize;
 import io.troupe.model.PoolSpec;
 import io.troupe.model.Resources;
+import io.troupe.model.Upkeep;
 import io.troupe.model.WorkerProtocol;
 import io.troupe.scheduler.pool.PoolSpecReader.InvalidPoolException;
 import java.time.Duration;
@@ -40,6 +41,8 @@ class PoolSpecReaderTest {
             job { timeout = 90s, attempts = 1, durability = memory }
             env { KEY = value, NUMBER = 7 }
             start-timeout = 5s
+            limits { mem = 2 GiB, files = 1024, processes = 64, core = 0 MiB, nice = 5 }
+            recycle { jobs = 1000, age = 1h, rss = 512 MiB }
             """
                 .formatted(SHA));
 
@@ -54,7 +57,8 @@ class PoolSpecReaderTest {
                 new PoolSize.Range(1, 8),
                 new JobPolicy(Duration.ofSeconds(90), 1, JobPolicy.Durability.MEMORY),
                 Map.of("KEY", "value", "NUMBER", "7"),
-                Duration.ofSeconds(5)));
+                Duration.ofSeconds(5),
+                new Upkeep(2048, 1024, 64, 0, 5, 1000, Duration.ofHours(1), 512, Duration.ZERO)));
   }
 
   @Test
@@ -70,6 +74,12 @@ class PoolSpecReaderTest {
                 new PoolSize.PerAgent(),
                 new JobPolicy(Duration.ofSeconds(60), 3, JobPolicy.Durability.STORE),
                 Map.of()));
+  }
+
+  @Test
+  void reads_how_long_a_job_may_be_silent() {
+    assertThat(PoolSpecReader.read(LEAST + "job.heartbeat = 30s").upkeep().heartbeat())
+        .isEqualTo(Duration.ofSeconds(30));
   }
 
   @Test
@@ -110,6 +120,11 @@ class PoolSpecReaderTest {
           size { min = 3 }                    | size needs both min and max
           job.timeout = 0s                    | timeout must be positive
           job.timeout = soon                  | job.timeout
+          limits { memory = 1 GiB }           | unknown key 'limits.memory'
+          limits.nice = 20                    | limits.nice must be from 0 to 19, not 20
+          limits.mem = 1                      | limits.mem must be at least 16 MiB
+          recycle.jobs = 0                    | recycle.jobs must be from 1
+          recycle.age = 0s                    | recycle.age must be positive
           job.attempts = 0                    | job.attempts must be at least 1
           job.durability = stone              | job.durability must be store or memory
           env { "A=B" = c }                   | cannot name an environment variable

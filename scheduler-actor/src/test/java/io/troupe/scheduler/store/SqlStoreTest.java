@@ -8,6 +8,7 @@ import io.troupe.model.PoolFile;
 import io.troupe.model.PoolSize;
 import io.troupe.model.PoolSpec;
 import io.troupe.model.Resources;
+import io.troupe.model.Upkeep;
 import io.troupe.model.WorkerProtocol;
 import io.troupe.scheduler.offers.Offer.Part;
 import io.troupe.scheduler.offers.Offer.Range;
@@ -56,7 +57,8 @@ class SqlStoreTest {
         size,
         new JobPolicy(Duration.ofMillis(1500), 7, JobPolicy.Durability.STORE),
         Map.of("KEY", "välue\n"),
-        Duration.ofSeconds(5));
+        Duration.ofSeconds(5),
+        new Upkeep(2, 3, 4, 5, 6, 7, Duration.ofMillis(8), 9.5, Duration.ofMillis(10)));
   }
 
   private static WorkerRecord worker(String pool, int slot, long launch, Phase phase) {

@@ -1,0 +1,53 @@
+import os
+import pathlib
+import subprocess
+import sys
+import unittest
+
+GUARD = pathlib.Path(__file__).resolve().parents[2] / "main/python/troupe/guard.py"
+
+
+def mark(process):
+    start = pathlib.Path(f"/proc/{process.pid}/stat").read_text().rpartition(")")[2].split()[19]
+    namespace = os.stat("/proc/self/ns/pid").st_ino
+    return f"{process.pid}-{start}-{namespace}-test-{os.getpid()}"
+
+
+class GuardTest(unittest.TestCase):
+    def sleeper(self, **environment):
+        process = subprocess.Popen(["sleep", "600"], env={**os.environ, **environment})
+        self.addCleanup(process.wait, 60)
+        self.addCleanup(process.kill)
+        return process
+
+    def guard(self, own):
+        guard = subprocess.Popen([sys.executable, "-I", "-S", GUARD, own], stdin=subprocess.PIPE)
+        self.addCleanup(guard.wait, 60)
+        self.addCleanup(guard.kill)
+        self.addCleanup(guard.stdin.close)
+        return guard
+
+    def test_at_its_start_it_kills_what_an_executor_left_that_is_gone_and_nothing_else(self):
+        gone, here = self.sleeper(), self.sleeper()
+        left, kept = self.sleeper(TROUPE_EXECUTOR_MARK=mark(gone)), self.sleeper(TROUPE_EXECUTOR_MARK=mark(here))
+        number, _, rest = mark(here).partition("-")
+        start, _, rest = rest.partition("-")
+        reused = self.sleeper(TROUPE_EXECUTOR_MARK=f"{number}-{int(start) - 1}-{rest}")
+        elsewhere = self.sleeper(TROUPE_EXECUTOR_MARK=f"{gone.pid}-1-1-other-namespace")
+        unmarked, strange = self.sleeper(), self.sleeper(TROUPE_EXECUTOR_MARK="5f0c-x")
+        gone.kill()
+        gone.wait(60)
+        guard = self.guard(mark(here))
+        self.assertEqual(-9, left.wait(60))
+        self.assertEqual(-9, reused.wait(60))
+        for process in (kept, elsewhere, unmarked, strange):
+            self.assertIsNone(process.poll())
+        guard.stdin.close()
+        self.assertEqual(-9, kept.wait(60))
+        self.assertEqual(0, guard.wait(60))
+        for process in (elsewhere, unmarked, strange, here):
+            self.assertIsNone(process.poll())
+
+
+if __name__ == "__main__":
+    unittest.main()
