@@ -40,7 +40,7 @@ final class FakeServers implements ServerLauncher {
   FakeServer nextWhen(Runnable step) {
     for (int i = 0; i < 5000; i++) {
       try {
-        FakeServer server = started.poll(1, TimeUnit.MILLISECONDS);
+        FakeServer server = started.poll(20, TimeUnit.MILLISECONDS);
         if (server != null) {
           return server;
         }

@@ -550,7 +550,7 @@ class WorkerTest {
     FakeServer first = readyServer();
     actors.pass(Duration.ofMinutes(54).minus(MOMENT));
     assertThat(servers.none()).isTrue();
-    FakeServer second = servers.nextWhen(() -> actors.pass(Duration.ofSeconds(1))).ready();
+    FakeServer second = servers.nextWhen(() -> actors.pass(Duration.ofSeconds(10))).ready();
     assertThat(first.told()).isEqualTo("terminate");
     expectState(WorkerState.READY);
     second.rss = 101 << 20;
