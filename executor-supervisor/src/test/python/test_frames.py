@@ -17,7 +17,12 @@ KINDS = {
     "ERROR": frames.ERROR,
     "SHUTDOWN": frames.SHUTDOWN,
 }
-CONTENTS = {"JSON": frames.JSON, "BYTES": frames.BYTES}
+CONTENTS = {
+    "JSON": frames.JSON,
+    "BYTES": frames.BYTES,
+    "JSON_BLOB": frames.JSON + frames.IN_FILE,
+    "BYTES_BLOB": frames.BYTES + frames.IN_FILE,
+}
 
 
 def fields(golden):

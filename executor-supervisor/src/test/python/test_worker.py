@@ -129,6 +129,30 @@ class WorkerTest(unittest.TestCase):
         worker.connect()
         return worker
 
+    def test_a_payload_in_a_file_is_read_and_a_large_result_is_written_to_one(self):
+        with tempfile.TemporaryDirectory() as folder:
+            worker = Worker(folder, TROUPE_BLOBS=folder + "/w", TROUPE_INLINE_RESULT="1000")
+            hello = worker.connect()
+            payload = pathlib.Path(folder) / "in-1"
+            payload.write_bytes(b"x" * 5000)
+            worker.connection.sendall(
+                frames.frame(frames.JOB, frames.BYTES + frames.IN_FILE, 1, b"echo", str(payload).encode())
+            )
+            kind, content, _, _, body = worker.receive()
+            self.assertEqual((kind, content), (frames.RESULT, frames.BYTES + frames.IN_FILE))
+            self.assertEqual(body.decode(), f"{folder}/w-{hello['pid']}-1")
+            self.assertEqual(pathlib.Path(body.decode()).read_bytes(), b"x" * 5000)
+            worker.send("echo", "y" * 998, 2)
+            self.assertEqual(worker.receive()[1], frames.JSON)
+            worker.connection.sendall(
+                frames.frame(frames.JOB, frames.JSON + frames.IN_FILE, 3, b"echo", b"/nowhere")
+            )
+            kind, _, _, name, body = worker.receive()
+            self.assertEqual((kind, name), (frames.ERROR, b"raised"))
+            self.assertIn(b"/nowhere", body)
+            worker.connection.close()
+            worker.process.communicate(timeout=60)
+
     def test_it_says_who_it_is(self):
         worker = self.worker()
         hello = worker.connect()

@@ -6,6 +6,8 @@ VERSION = 1
 
 HELLO, JOB, RESULT, ERROR, SHUTDOWN = 1, 2, 3, 4, 5
 JSON, BYTES = 0, 1
+#: Added to the content type when the payload is the path of a file that holds it.
+IN_FILE = 2
 
 #: length of what follows the length itself, type, content type, length of the name, id
 HEADER = struct.Struct(">IBBHQ")
@@ -40,8 +42,8 @@ def check(kind, content, name_length, size):
     """Raises MalformedFrame unless a frame with this header can be one of this version."""
     if not HELLO <= kind <= SHUTDOWN:
         raise MalformedFrame(f"type {kind} is not one of protocol version {VERSION}")
-    if content not in (JSON, BYTES):
-        raise MalformedFrame(f"content type {content} is neither JSON (0) nor bytes (1)")
+    if content > IN_FILE + BYTES:
+        raise MalformedFrame(f"content type {content} is neither JSON (0, in a file 2) nor bytes (1, 3)")
     if 16 + name_length > size:
         raise MalformedFrame(f"a name of {name_length} bytes is over its frame")
 

@@ -170,12 +170,17 @@ def json_reader():
 class Server:
     """Runs the jobs that come over a connected socket until the other side closes it or says SHUTDOWN."""
 
-    def __init__(self, connection, functions, seat, max_frame=frames.MAX_FRAME, max_result=None):
+    def __init__(
+        self, connection, functions, seat, max_frame=frames.MAX_FRAME, max_result=None, blobs="", inline=None
+    ):
+        """``blobs`` is the beginning of the paths of files for results of more than ``inline`` bytes; without it there are none."""
         self._connection = connection
         self._functions = functions
         self._seat = seat
         self._max_frame = max_frame
         self._max_result = max_result or max_frame - 16
+        self._blobs = blobs
+        self._inline = inline if blobs and inline else max_frame - 16
         self._running = 0
         self._stopping = False
         self._unsent = []
@@ -237,7 +242,9 @@ class Server:
 
     def _encode(self, value, write):
         """Content type and bytes of a result."""
-        if isinstance(value, (bytes, bytearray, memoryview)):
+        if isinstance(value, bytes):
+            content, body = frames.BYTES, value
+        elif isinstance(value, (bytearray, memoryview)):
             content, body = frames.BYTES, bytes(value)
         else:
             content, body = frames.JSON, write(value).encode("utf-8", "surrogatepass")
@@ -245,7 +252,21 @@ class Server:
             raise ValueError(
                 f"the result of {len(body)} bytes is over the limit of {self._max_result}: return less, or where it is"
             )
+        if len(body) > self._inline:
+            return content + frames.IN_FILE, self._write(body)
         return content, body
+
+    def _write(self, body):
+        """Writes a result to a file, whole or not at all; the file's path in bytes."""
+        path = f"{self._blobs}-{os.getpid()}-{self._running}"
+        try:
+            with open(path, "wb") as file:
+                file.write(body)
+        except BaseException:
+            if os.path.exists(path):
+                os.unlink(path)
+            raise
+        return os.fsencode(path)
 
     def _receive_rest(self, rest):
         """What is left of the last chunk, and what has come since: at least the whole frame that it begins."""
@@ -289,7 +310,7 @@ class Server:
                 if following > end and following - position <= max_frame:
                     break
                 start = position + 16 + name_length
-                if kind != JOB or content > 1 or start > following or following - position > max_frame:
+                if kind != JOB or content > 3 or start > following or following - position > max_frame:
                     frames.check(kind, content, name_length, frames.frame_size(length, max_frame))
                     if kind == frames.SHUTDOWN:
                         if unsent:
@@ -304,6 +325,10 @@ class Server:
                         unsent.clear()
                     payload = data[start:following]
                     words[0] = self._running = ident
+                    if content > 1:
+                        content -= 2
+                        with open(os.fsdecode(payload), "rb") as file:
+                            payload = file.read()
                     value = entry[0](read(payload) if content == JSON else payload)
                     if value is None:
                         body, content = b"null", JSON
@@ -393,7 +418,13 @@ def main(arguments=None, environment=os.environ):
     max_frame = int(environment.get("TROUPE_MAX_FRAME") or frames.MAX_FRAME)
     max_result = int(environment.get("TROUPE_MAX_RESULT") or 0)
     server = Server(
-        connection, Functions(module), Seat(environment.get("TROUPE_SEAT")), max_frame, max_result
+        connection,
+        Functions(module),
+        Seat(environment.get("TROUPE_SEAT")),
+        max_frame,
+        max_result,
+        environment.get("TROUPE_BLOBS", ""),
+        int(environment.get("TROUPE_INLINE_RESULT") or 0),
     )
     server.print_by((sys.stdout, sys.stderr), marked)
     signal.signal(signal.SIGINT, server.on_interrupt)

@@ -30,4 +30,9 @@ public record Assignment(
   public AttemptRef ref() {
     return new AttemptRef(job, attempt);
   }
+
+  /** The same with this in place of the payload. */
+  public Assignment withPayload(byte[] other) {
+    return new Assignment(job, attempt, function, type, other, timeoutMillis, exclusive);
+  }
 }

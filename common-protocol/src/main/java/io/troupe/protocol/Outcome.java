@@ -50,4 +50,15 @@ public record Outcome(
   public AttemptRef ref() {
     return new AttemptRef(job, attempt);
   }
+
+  /** The same with this in place of the body. */
+  public Outcome withBody(byte[] other) {
+    return new Outcome(job, attempt, kind, type, other, cause, worker, runMicros);
+  }
+
+  /** The same attempt, whose result was lost after it had run. */
+  public Outcome lost(Cause why) {
+    return new Outcome(
+        job, attempt, Kind.LOST, ContentType.JSON, new byte[0], why, worker, runMicros);
+  }
 }

@@ -12,8 +12,10 @@ public sealed interface SchedulerToSupervisor extends WireMessage {
    *
    * @param queue where to pull jobs
    * @param lease how long an attempt stays with the supervisor unless renewed
+   * @param blobs URL below which payloads are fetched and results are brought that are too large
+   *     for a message, each as a {@link io.troupe.model.BlobRef}
    */
-  record Registered(ActorRef<SupervisorToQueue> queue, Duration lease)
+  record Registered(ActorRef<SupervisorToQueue> queue, Duration lease, String blobs)
       implements SchedulerToSupervisor {}
 
   /** Not welcome, for this reason; the supervisor may ask again later. */

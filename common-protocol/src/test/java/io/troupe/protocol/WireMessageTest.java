@@ -67,7 +67,8 @@ class WireMessageTest {
             List.of(worker),
             supervisor.getRef()),
         new SupervisorToScheduler.Report("e@a", 3, List.of(worker)),
-        new SchedulerToSupervisor.Registered(queue.getRef(), Duration.ofSeconds(10)),
+        new SchedulerToSupervisor.Registered(
+            queue.getRef(), Duration.ofSeconds(10), "http://127.0.0.1:7070/v1/blobs"),
         new SchedulerToSupervisor.Refused("another version"),
         new SchedulerToSupervisor.RegisterAgain(),
         new SchedulerToSupervisor.Cancel(List.of(ref)),

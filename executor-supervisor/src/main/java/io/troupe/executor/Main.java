@@ -7,6 +7,7 @@ import com.typesafe.config.ConfigException;
 import com.typesafe.config.ConfigFactory;
 import io.troupe.executor.channel.ChannelServer;
 import io.troupe.executor.channel.EventLoop;
+import io.troupe.executor.channel.HttpBlobs;
 import io.troupe.executor.mesos.AgentConnection;
 import io.troupe.executor.mesos.AgentSettings;
 import io.troupe.executor.mesos.MesosEnvironment;
@@ -72,6 +73,7 @@ public final class Main {
         ChannelServer channels =
             ChannelServer.open(sandbox.socket(), servers.maxFrameBytes(), loop)) {
       LoggerFactory.getLogger(Main.class).info("The guard is process {}", guard.pid());
+      HttpBlobs blobs = new HttpBlobs(sandbox.blobs(), servers.transferTimeout());
       LocalServers launcher =
           new LocalServers(
               sandbox, servers, channels, environmentOfProcesses(variables, home), mark);
@@ -81,7 +83,7 @@ public final class Main {
       ActorSystem<Supervisor.Command> system =
           ActorSystem.create(
               Supervisor.create(
-                  SupervisorSettings.from(config), launcher, agent, nodes, System::nanoTime),
+                  SupervisorSettings.from(config), launcher, agent, nodes, blobs, System::nanoTime),
               "executor",
               BootstrapSetup.create(localConfig(config))
                   .withDefaultExecutionContext(ExecutionContext.fromExecutor(loop)));

@@ -84,7 +84,7 @@ final class FakeScheduler implements AutoCloseable {
             supervisor = register.replyTo();
             register
                 .replyTo()
-                .tell(new SchedulerToSupervisor.Registered(queue, Duration.ofSeconds(10)));
+                .tell(new SchedulerToSupervisor.Registered(queue, Duration.ofSeconds(10), ""));
           }
           return Behaviors.same();
         });

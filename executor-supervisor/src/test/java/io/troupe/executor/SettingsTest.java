@@ -35,7 +35,13 @@ class SettingsTest {
     assertThat(ServerSettings.from(DEFAULTS))
         .isEqualTo(
             new ServerSettings(
-                16 << 20, 8 << 20, 16 << 20, Duration.ofMillis(250), Duration.ofMillis(500)));
+                16 << 20,
+                64 << 10,
+                4L << 30,
+                Duration.ofMinutes(10),
+                16 << 20,
+                Duration.ofMillis(250),
+                Duration.ofMillis(500)));
     assertThat(SupervisorSettings.from(DEFAULTS).orphanTimeout()).isEqualTo(Duration.ofMinutes(10));
     assertThat(WorkerSettings.from(DEFAULTS).crashBudget()).isEqualTo(6);
   }
@@ -51,7 +57,8 @@ class SettingsTest {
                 report-after = 4s, register-every = 5s, link-patience = 6s }
               worker { stop-grace = 1s, crash-budget = 2, stable-after = 3s, cancel-grace = 4s,
                 restart-backoff { first = 5s, second = 6s, max = 7s } }
-              process { max-frame = 2 MiB, max-result = 1 MiB, log-size = 3 MiB, memory-every = 70ms,
+              process { max-frame = 2 MiB, inline-result = 3 KiB, max-result = 1 MiB,
+                transfer-timeout = 5s, log-size = 3 MiB, memory-every = 70ms,
                 settle-time = 4s }
             }
             """);
@@ -61,7 +68,13 @@ class SettingsTest {
     assertThat(ServerSettings.from(all))
         .isEqualTo(
             new ServerSettings(
-                2 << 20, 1 << 20, 3 << 20, Duration.ofMillis(70), Duration.ofSeconds(4)));
+                2 << 20,
+                3 << 10,
+                1 << 20,
+                Duration.ofSeconds(5),
+                3 << 20,
+                Duration.ofMillis(70),
+                Duration.ofSeconds(4)));
     WorkerSettings worker =
         new WorkerSettings(
             Duration.ofSeconds(1),
@@ -87,7 +100,9 @@ class SettingsTest {
         "worker.crash-budget = 0",
         "worker.stop-grace = -1s",
         "process.max-result = 0",
-        "process.max-result = 16 MiB",
+        "process.inline-result = 0",
+        "process.inline-result = 9 MiB",
+        "process.transfer-timeout = 0s",
         "process.log-size = 0",
         "process.memory-every = 0s",
         "agent.wire = xml",

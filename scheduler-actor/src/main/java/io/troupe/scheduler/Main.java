@@ -8,6 +8,7 @@ import io.troupe.protocol.ClusterConfig;
 import io.troupe.scheduler.SchedulerSettings.Listening;
 import io.troupe.scheduler.pool.Store;
 import io.troupe.scheduler.pool.Store.StoreException;
+import io.troupe.scheduler.store.BlobStore;
 import io.troupe.scheduler.store.FileStore;
 import io.troupe.scheduler.store.SqlStore;
 import java.io.IOException;
@@ -120,6 +121,7 @@ public final class Main implements Callable<Integer> {
     }
     Store store = open(checked.dir());
     FileStore files = FileStore.open(checked.dir().resolve("files"));
+    BlobStore blobs = BlobStore.open(checked.dir().resolve("blobs"));
     SchedulerSettings settings = SchedulerSettings.from(withBundle(config, files));
     Store.Saved saved = newFramework ? forget(store) : store.load();
     CompletableFuture<Integer> ended = new CompletableFuture<>();
@@ -131,6 +133,7 @@ public final class Main implements Callable<Integer> {
                     store,
                     saved,
                     files,
+                    blobs,
                     this::ready,
                     why -> {
                       err.println("troupe scheduler: " + why);

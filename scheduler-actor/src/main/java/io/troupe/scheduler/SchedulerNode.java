@@ -17,6 +17,7 @@ import akka.http.javadsl.ServerBinding;
 import io.troupe.protocol.ClusterConfig;
 import io.troupe.protocol.ClusterInfo;
 import io.troupe.scheduler.api.ApiParts;
+import io.troupe.scheduler.api.BlobSweep;
 import io.troupe.scheduler.api.JobApi;
 import io.troupe.scheduler.jobs.JobQueues;
 import io.troupe.scheduler.jobs.QueueDirectory;
@@ -28,6 +29,7 @@ import io.troupe.scheduler.pool.Master;
 import io.troupe.scheduler.pool.PoolSpecReader;
 import io.troupe.scheduler.pool.SchedulerActor;
 import io.troupe.scheduler.pool.Store;
+import io.troupe.scheduler.store.BlobStore;
 import io.troupe.scheduler.store.FileStore;
 import io.troupe.scheduler.watch.EventFeed;
 import io.troupe.scheduler.watch.Metrics;
@@ -65,6 +67,7 @@ public final class SchedulerNode {
       Store store,
       Store.Saved saved,
       FileStore files,
+      BlobStore blobs,
       Consumer<String> ready,
       Consumer<String> failed) {}
 
@@ -107,10 +110,13 @@ public final class SchedulerNode {
         context.spawn(Supervisors.create(scheduler, queues, watcher), "supervisors");
     ActorRef<EventFeed.Command> events =
         context.spawn(EventFeed.create(scheduler, queues), "events");
+    ActorRef<BlobSweep.Command> sweep =
+        context.spawn(
+            BlobSweep.create(parts.blobs(), directory, settings.jobs().blobs()), "blob-sweep");
     tree.tell(new TreeKeeper.Show(queues, "JobQueues"));
     tree.tell(new TreeKeeper.Show(supervisors, "Supervisors"));
     tree.tell(new TreeKeeper.Show(events, "EventFeed"));
-    List.of(scheduler, queues, tree, supervisors, events).forEach(context::watch);
+    List.of(scheduler, queues, tree, supervisors, events, sweep).forEach(context::watch);
 
     context.pipeToSelf(
         JobApi.bind(
@@ -122,6 +128,7 @@ public final class SchedulerNode {
                 tree,
                 events,
                 parts.files(),
+                parts.blobs(),
                 settings.jobs(),
                 PoolSpecReader::read),
             settings.api()),

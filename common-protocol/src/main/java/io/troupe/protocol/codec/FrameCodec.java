@@ -65,6 +65,8 @@ public final class FrameCodec {
     return switch (content) {
       case JSON -> 0;
       case BYTES -> 1;
+      case JSON_BLOB -> 2;
+      case BYTES_BLOB -> 3;
     };
   }
 
@@ -167,9 +169,13 @@ public final class FrameCodec {
       return switch (code) {
         case 0 -> ContentType.JSON;
         case 1 -> ContentType.BYTES;
+        case 2 -> ContentType.JSON_BLOB;
+        case 3 -> ContentType.BYTES_BLOB;
         default ->
             throw new MalformedFrameException(
-                "content type " + (code & 0xff) + " is neither JSON (0) nor bytes (1)");
+                "content type "
+                    + (code & 0xff)
+                    + " is neither JSON (0, in a file 2) nor bytes (1, 3)");
       };
     }
   }

@@ -5,6 +5,7 @@ import static java.nio.charset.StandardCharsets.UTF_8;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import io.troupe.model.ContentType;
 import io.troupe.protocol.codec.Frame;
+import java.io.FileNotFoundException;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.net.URI;
@@ -12,6 +13,7 @@ import java.net.URLEncoder;
 import java.net.http.HttpClient;
 import java.net.http.HttpRequest;
 import java.net.http.HttpResponse;
+import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayDeque;
 import java.util.Deque;
@@ -86,13 +88,24 @@ public final class HttpJobs {
         HttpRequest.newBuilder(
                 URI.create("http://127.0.0.1:" + port + "/" + URLEncoder.encode(job.name(), UTF_8)))
             .header("Content-Type", job.content().mediaType())
-            .POST(HttpRequest.BodyPublishers.ofByteArray(job.payload()))
+            .POST(body(job))
             .build();
     CompletableFuture<HttpResponse<byte[]>> call =
         client.sendAsync(request, HttpResponse.BodyHandlers.ofByteArray());
     running = call;
     CompletableFuture<Void> unused =
         call.handle((response, error) -> answer(job, response, error)).thenAccept(this::done);
+  }
+
+  private static HttpRequest.BodyPublisher body(Frame job) {
+    if (!job.content().isBlob()) {
+      return HttpRequest.BodyPublishers.ofByteArray(job.payload());
+    }
+    try {
+      return HttpRequest.BodyPublishers.ofFile(Path.of(new String(job.payload(), UTF_8)));
+    } catch (FileNotFoundException e) {
+      throw new UncheckedIOException(e);
+    }
   }
 
   private synchronized void done(Frame answer) {

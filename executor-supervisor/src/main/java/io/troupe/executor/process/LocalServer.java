@@ -73,6 +73,10 @@ final class LocalServer implements ServerProcess {
   private final Consumer<ServerEvent> events;
   private final Sandbox sandbox;
   private final ServerSettings settings;
+
+  /** What a process sent last may not have been handled when its end is known. */
+  private static final long RESULTS_STAY_SECONDS = 10;
+
   private final ChannelServer channels;
   private final Map<String, String> environment;
   private final OwnSession session;
@@ -175,6 +179,8 @@ final class LocalServer implements ServerProcess {
       int code = execution.execute(line, environmentOfProcess());
       ServerEvent.Ended ended = ended(code);
       sandboxTidy();
+      ScheduledFuture<?> unused =
+          chores.schedule(this::removeResults, RESULTS_STAY_SECONDS, TimeUnit.SECONDS);
       return ended;
     }
   }
@@ -227,6 +233,21 @@ final class LocalServer implements ServerProcess {
     }
   }
 
+  /** Those that it was about to write, or that nobody has taken. */
+  private void removeResults() {
+    try (var files = Files.newDirectoryStream(sandbox.blobs(), worker + "-" + leaderPid() + "-*")) {
+      for (Path file : files) {
+        Files.deleteIfExists(file);
+      }
+    } catch (IOException e) {
+      log.debug("Results stay behind", e);
+    }
+  }
+
+  private synchronized long leaderPid() {
+    return pid;
+  }
+
   private Map<String, String> environmentOfProcess() {
     Map<String, String> all = new HashMap<>(environment);
     all.put("PYTHONUNBUFFERED", "1");
@@ -243,7 +264,9 @@ final class LocalServer implements ServerProcess {
       all.put("TROUPE_SEAT", sandbox.seat(worker, start).toString());
       all.put("TROUPE_STACKS", sandbox.stacks(worker, start).toString());
       all.put("TROUPE_MAX_FRAME", Integer.toString(settings.maxFrameBytes()));
-      all.put("TROUPE_MAX_RESULT", Integer.toString(settings.maxResultBytes()));
+      all.put("TROUPE_BLOBS", sandbox.blobs().resolve(worker).toString());
+      all.put("TROUPE_INLINE_RESULT", Integer.toString(settings.inlineResultBytes()));
+      all.put("TROUPE_MAX_RESULT", Long.toString(settings.maxResultBytes()));
     }
     String path = all.getOrDefault("PYTHONPATH", "");
     all.put("PYTHONPATH", path + (path.isEmpty() ? "" : File.pathSeparator) + sandbox.files());
@@ -297,7 +320,7 @@ final class LocalServer implements ServerProcess {
         http =
             new HttpJobs(
                 spec.ports().get(0),
-                settings.maxResultBytes(),
+                (int) Math.min(ServerSettings.LARGEST_MESSAGE, settings.maxResultBytes()),
                 frames -> events.accept(new ServerEvent.Received(frames)));
       }
       events.accept(new ServerEvent.Answered());

@@ -42,6 +42,11 @@ public record Sandbox(Path root) {
     return shortest(root.resolve(SOCKET), files()).toString();
   }
 
+  /** Where payloads and results are that are too large for messages. */
+  public Path blobs() {
+    return root.resolve("blobs");
+  }
+
   Path output(String worker) {
     return root.resolve("worker-" + worker + ".stdout");
   }

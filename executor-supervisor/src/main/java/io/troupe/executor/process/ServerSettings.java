@@ -8,22 +8,41 @@ import java.time.Duration;
  * {@code troupe.executor.process} of reference.conf.
  *
  * @param maxFrameBytes of either direction
+ * @param inlineResultBytes a result of more bytes is written to a file
  * @param maxResultBytes of one job
+ * @param transferTimeout how long fetching a payload or bringing a result may take
  * @param logBytes of one log file before it is rotated
  * @param memoryEvery how often the memory of each process is looked at
  * @param settleTime how long a process of protocol none without a port must live to count as ready
  */
 public record ServerSettings(
     int maxFrameBytes,
-    int maxResultBytes,
+    int inlineResultBytes,
+    long maxResultBytes,
+    Duration transferTimeout,
     long logBytes,
     Duration memoryEvery,
     Duration settleTime) {
 
+  /** What fits into the large messages of troupe-cluster.conf, with all that goes with it. */
+  static final int LARGEST_MESSAGE = 8 << 20;
+
   public ServerSettings {
-    if (maxResultBytes < 1 || maxResultBytes + 16 > maxFrameBytes) {
+    if (inlineResultBytes < 1 || inlineResultBytes > LARGEST_MESSAGE) {
       throw new ConfigException.BadValue(
-          "troupe.executor.process.max-result", "must be positive and less than max-frame");
+          "troupe.executor.process.inline-result",
+          "must be positive and at most 8 MiB, as it travels in one message of the cluster");
+    }
+    if (inlineResultBytes + 16 > maxFrameBytes) {
+      throw new ConfigException.BadValue(
+          "troupe.executor.process.inline-result", "must be less than max-frame");
+    }
+    if (maxResultBytes < 1) {
+      throw new ConfigException.BadValue("troupe.executor.process.max-result", "must be positive");
+    }
+    if (transferTimeout.toMillis() < 1) {
+      throw new ConfigException.BadValue(
+          "troupe.executor.process.transfer-timeout", "must be positive");
     }
     if (logBytes < 1) {
       throw new ConfigException.BadValue("troupe.executor.process.log-size", "must be positive");
@@ -39,7 +58,9 @@ public record ServerSettings(
     Config process = root.getConfig("troupe.executor.process");
     return new ServerSettings(
         Math.toIntExact(process.getBytes("max-frame")),
-        Math.toIntExact(process.getBytes("max-result")),
+        Math.toIntExact(process.getBytes("inline-result")),
+        process.getBytes("max-result"),
+        process.getDuration("transfer-timeout"),
         process.getBytes("log-size"),
         process.getDuration("memory-every"),
         process.getDuration("settle-time"));

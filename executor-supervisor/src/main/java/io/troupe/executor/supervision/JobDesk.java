@@ -6,6 +6,7 @@ import io.troupe.protocol.Outcome;
 import java.util.ArrayDeque;
 import java.util.ArrayList;
 import java.util.Deque;
+import java.util.HashMap;
 import java.util.HashSet;
 import java.util.Iterator;
 import java.util.LinkedHashMap;
@@ -28,6 +29,12 @@ final class JobDesk {
 
   /** Workers that take no more, but still have some. */
   private final Map<String, Set<AttemptRef>> leaving = new LinkedHashMap<>();
+
+  /** Attempts whose payload is on its way here. */
+  private final Map<AttemptRef, Assignment> coming = new HashMap<>();
+
+  /** Attempts that have run and whose result is on its way to the scheduler. */
+  private final Set<AttemptRef> going = new HashSet<>();
 
   private RunTime runTime = RunTime.UNKNOWN;
 
@@ -52,6 +59,41 @@ final class JobDesk {
         waiting.addLast(job);
       }
     }
+  }
+
+  /** The job will be here when its payload is; false when it is held already. */
+  boolean expect(Assignment job) {
+    if (!held.add(job.ref())) {
+      return false;
+    }
+    coming.put(job.ref(), job);
+    return true;
+  }
+
+  /** The payload is here; false when the job has been withdrawn meanwhile. */
+  boolean arrived(Assignment job) {
+    if (coming.remove(job.ref()) == null) {
+      return false;
+    }
+    waiting.addLast(job);
+    return true;
+  }
+
+  /** The payload does not come; false when the job has been withdrawn meanwhile. */
+  boolean missed(AttemptRef job) {
+    return coming.remove(job) != null && held.remove(job);
+  }
+
+  /** The attempt has run, but is held until its result is with the scheduler. */
+  void keepUntilGone(AttemptRef job) {
+    held.add(job);
+    going.add(job);
+  }
+
+  /** The result is with the scheduler, or nowhere. */
+  void gone(AttemptRef job) {
+    held.remove(job);
+    going.remove(job);
   }
 
   /** Hands out what can be handed out: batches by worker. */
@@ -114,14 +156,23 @@ final class JobDesk {
 
   /** Takes all that no worker has been given out of the queue. */
   List<Assignment> withdrawAll() {
-    List<Assignment> all = List.copyOf(waiting);
+    List<Assignment> all = new ArrayList<>(waiting);
+    all.addAll(coming.values());
     all.forEach(job -> held.remove(job.ref()));
     waiting.clear();
+    coming.clear();
     return all;
   }
 
   private List<Assignment> withdrawIf(Set<AttemptRef> wanted) {
     List<Assignment> withdrawn = new ArrayList<>();
+    for (AttemptRef each : wanted) {
+      Assignment job = coming.remove(each);
+      if (job != null) {
+        held.remove(each);
+        withdrawn.add(job);
+      }
+    }
     for (Iterator<Assignment> jobs = waiting.iterator(); jobs.hasNext(); ) {
       Assignment job = jobs.next();
       if (wanted.contains(job.ref())) {
@@ -135,7 +186,9 @@ final class JobDesk {
 
   /** How many attempts this supervisor is ready to hold in all. */
   int capacity() {
-    int inReserve = leaving.values().stream().mapToInt(Set::size).sum();
+    int inReserve = leaving.values().stream().mapToInt(Set::size).sum() + going.size();
+    // The next payload comes while one that has come is worked on.
+    inReserve += Math.min(coming.size(), ready.size());
     return ready.isEmpty() ? 0 : ready.size() * runTime.depth() + inReserve;
   }
 

@@ -1,11 +1,14 @@
 package io.troupe.executor.supervision;
 
+import static java.nio.charset.StandardCharsets.UTF_8;
+
 import akka.actor.typed.ActorRef;
 import akka.actor.typed.Behavior;
 import akka.actor.typed.javadsl.ActorContext;
 import akka.actor.typed.javadsl.Behaviors;
 import akka.actor.typed.javadsl.TimerScheduler;
 import io.troupe.executor.supervision.TaskReports.State;
+import io.troupe.model.BlobRef;
 import io.troupe.model.Cause;
 import io.troupe.model.ContentType;
 import io.troupe.model.WorkerState;
@@ -19,12 +22,15 @@ import io.troupe.protocol.SupervisorToScheduler;
 import io.troupe.protocol.TaskData;
 import io.troupe.protocol.WireMessage;
 import io.troupe.protocol.WorkerStatus;
+import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
+import java.util.HashMap;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.concurrent.CompletionException;
 import java.util.function.LongSupplier;
 import org.jspecify.annotations.Nullable;
 
@@ -87,6 +93,14 @@ public final class Supervisor {
 
   private record FromWorker(WorkerFact fact) implements Command {}
 
+  /** The payload of a job is here, in a file, or does not come. */
+  private record PayloadCame(Assignment job, @Nullable Path file, @Nullable Throwable failure)
+      implements Command {}
+
+  /** The result of a job is with the scheduler, or nowhere. */
+  private record ResultWent(Outcome outcome, @Nullable BlobRef ref, @Nullable Throwable failure)
+      implements Command {}
+
   private enum Timer implements Command {
     REGISTER,
     RENEW,
@@ -124,6 +138,7 @@ public final class Supervisor {
   private final ServerLauncher launcher;
   private final TaskReports reports;
   private final ClusterLinks links;
+  private final Blobs blobs;
   private final LongSupplier nanoClock;
   private final ActorContext<Command> context;
   private final TimerScheduler<Command> timers;
@@ -139,6 +154,11 @@ public final class Supervisor {
   private int generation;
   private @Nullable SchedulerSeen scheduler;
   private @Nullable ActorRef<SupervisorToQueue> queue;
+  private String blobsUrl = "";
+
+  /** Payloads of held attempts that are in files. */
+  private final Map<AttemptRef, Path> files = new HashMap<>();
+
   private long reportSequence;
   private int announcedCapacity;
   private boolean shuttingDown;
@@ -154,12 +174,14 @@ public final class Supervisor {
       ServerLauncher launcher,
       TaskReports reports,
       ClusterLinks links,
+      Blobs blobs,
       LongSupplier nanoClock) {
     return Behaviors.setup(
         context ->
             Behaviors.withTimers(
                 timers ->
-                    new Supervisor(settings, launcher, reports, links, nanoClock, context, timers)
+                    new Supervisor(
+                            settings, launcher, reports, links, blobs, nanoClock, context, timers)
                         .supervising()));
   }
 
@@ -168,6 +190,7 @@ public final class Supervisor {
       ServerLauncher launcher,
       TaskReports reports,
       ClusterLinks links,
+      Blobs blobs,
       LongSupplier nanoClock,
       ActorContext<Command> context,
       TimerScheduler<Command> timers) {
@@ -175,6 +198,7 @@ public final class Supervisor {
     this.launcher = launcher;
     this.reports = reports;
     this.links = links;
+    this.blobs = blobs;
     this.nanoClock = nanoClock;
     this.context = context;
     this.timers = timers;
@@ -192,6 +216,8 @@ public final class Supervisor {
         .onMessage(ClusterCalls.class, calls -> onClusterCalls(calls.info()))
         .onMessage(ShutDown.class, this::onShutDown)
         .onMessage(FromWorker.class, message -> onFact(message.fact()))
+        .onMessage(PayloadCame.class, this::onPayloadCame)
+        .onMessage(ResultWent.class, this::onResultWent)
         .onMessage(LinkFact.class, fact -> fact.generation() != generation, old -> Behaviors.same())
         .onMessage(FromScheduler.class, message -> onScheduler(message.message()))
         .onMessage(SchedulerSeen.class, this::onSchedulerSeen)
@@ -357,9 +383,83 @@ public final class Supervisor {
     }
     desk.settled(settled.worker(), settled.outcomes());
     place();
-    settle(settled.outcomes());
+    settle(withoutBlobs(settled.outcomes()));
     changedSomething();
     return Behaviors.same();
+  }
+
+  // ---- payloads and results in files
+
+  private void fetch(Assignment job) {
+    if (desk.expect(job)) {
+      context.pipeToSelf(
+          blobs.fetch(blobsUrl, BlobRef.of(job.payload())),
+          (file, failure) -> new PayloadCame(job, file, failure));
+    }
+  }
+
+  private Behavior<Command> onPayloadCame(PayloadCame came) {
+    Assignment job = came.job();
+    Path file = came.file();
+    if (file != null) {
+      if (desk.arrived(job.withPayload(file.toString().getBytes(UTF_8)))) {
+        files.put(job.ref(), file);
+        place();
+      } else {
+        blobs.remove(file);
+      }
+    } else if (desk.missed(job.ref())) {
+      String why = "its payload could not be fetched: " + text(came.failure());
+      context.getLog().warn("Job {}: {}", job.job(), why);
+      settle(List.of(outcome(job, Outcome.Kind.NOT_STARTED, Cause.of(Cause.Kind.INTERNAL, why))));
+    }
+    announce();
+    return Behaviors.same();
+  }
+
+  /** Settles what needs no more than a message, and begins to bring results that are in files. */
+  private List<Outcome> withoutBlobs(List<Outcome> outcomes) {
+    if (files.isEmpty() && outcomes.stream().noneMatch(outcome -> outcome.type().isBlob())) {
+      return outcomes;
+    }
+    List<Outcome> small = new ArrayList<>(outcomes.size());
+    for (Outcome outcome : outcomes) {
+      forgetPayload(outcome.ref());
+      if (outcome.type().isBlob()) {
+        desk.keepUntilGone(outcome.ref());
+        context.pipeToSelf(
+            blobs.bring(blobsUrl, outcome.job(), Path.of(new String(outcome.body(), UTF_8))),
+            (ref, failure) -> new ResultWent(outcome, ref, failure));
+      } else {
+        small.add(outcome);
+      }
+    }
+    return small;
+  }
+
+  private Behavior<Command> onResultWent(ResultWent went) {
+    Outcome outcome = went.outcome();
+    desk.gone(outcome.ref());
+    if (went.ref() != null) {
+      settle(List.of(outcome.withBody(went.ref().bytes())));
+    } else {
+      String why = "its result could not be brought: " + text(went.failure());
+      context.getLog().warn("Job {}: {}", outcome.job(), why);
+      settle(List.of(outcome.lost(Cause.of(Cause.Kind.INTERNAL, why))));
+    }
+    return Behaviors.same();
+  }
+
+  private void forgetPayload(AttemptRef attempt) {
+    Path file = files.remove(attempt);
+    if (file != null) {
+      blobs.remove(file);
+    }
+  }
+
+  private static String text(@Nullable Throwable failure) {
+    Throwable cause = failure instanceof CompletionException ? failure.getCause() : failure;
+    return String.valueOf(cause);
   }
 
   private void place() {
@@ -419,7 +519,12 @@ public final class Supervisor {
   private Behavior<Command> onScheduler(SchedulerToSupervisor message) {
     if (message instanceof SchedulerToSupervisor.Assign assign) {
       settlements.acknowledged(assign.settledUpTo());
-      desk.take(assign.assignments());
+      if (assign.assignments().stream().anyMatch(job -> job.type().isBlob())) {
+        assign.assignments().stream().filter(job -> job.type().isBlob()).forEach(this::fetch);
+        desk.take(assign.assignments().stream().filter(job -> !job.type().isBlob()).toList());
+      } else {
+        desk.take(assign.assignments());
+      }
       place();
       if (!assign.assignments().isEmpty()) {
         announce();
@@ -447,12 +552,13 @@ public final class Supervisor {
     workers.values().forEach(seat -> seat.actor.tell(new Worker.Cancel(attempts)));
   }
 
-  private static List<Outcome> giveBack(List<Assignment> jobs) {
+  private List<Outcome> giveBack(List<Assignment> jobs) {
     Cause cause = Cause.of(Cause.Kind.DRAINED, "no worker of its supervisor is ready");
     return jobs.stream().map(job -> outcome(job, Outcome.Kind.NOT_STARTED, cause)).toList();
   }
 
-  private static Outcome outcome(Assignment job, Outcome.Kind kind, Cause cause) {
+  private Outcome outcome(Assignment job, Outcome.Kind kind, Cause cause) {
+    forgetPayload(job.ref());
     return new Outcome(job.job(), job.attempt(), kind, ContentType.JSON, new byte[0], cause, "", 0);
   }
 
@@ -540,6 +646,7 @@ public final class Supervisor {
   private void onRegistered(SchedulerToSupervisor.Registered registered) {
     context.getLog().info("Registered with the scheduler");
     queue = registered.queue();
+    blobsUrl = registered.blobs();
     timers.cancel(Timer.REGISTER);
     timers.cancel(Timer.ORPHANED);
     timers.cancel(Timer.LINK_PATIENCE);

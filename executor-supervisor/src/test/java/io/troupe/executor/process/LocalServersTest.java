@@ -79,7 +79,13 @@ class LocalServersTest {
         new LocalServers(
             sandbox,
             new ServerSettings(
-                1 << 20, 1 << 16, 1 << 20, Duration.ofMillis(50), Duration.ofMillis(100)),
+                1 << 20,
+                1 << 15,
+                1 << 16,
+                Duration.ofSeconds(30),
+                1 << 20,
+                Duration.ofMillis(50),
+                Duration.ofMillis(100)),
             channels,
             environment,
             "test-" + folder.getFileName());

@@ -123,6 +123,21 @@ final class FakeServers implements ServerLauncher {
       events.accept(new ServerEvent.Received(frames));
     }
 
+    /** Answers the next job with a result that is in this file. */
+    void answerFromFile(int count, String file) {
+      for (int i = 0; i < count; i++) {
+        events.accept(
+            new ServerEvent.Received(
+                List.of(
+                    new Frame(
+                        Frame.Type.RESULT,
+                        ContentType.BYTES_BLOB,
+                        expectJob().id(),
+                        "",
+                        file.getBytes(UTF_8)))));
+      }
+    }
+
     void fail(String kind, String body) {
       failWithId(expectJob().id(), kind, body);
     }

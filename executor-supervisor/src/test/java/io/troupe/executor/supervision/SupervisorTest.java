@@ -7,6 +7,7 @@ import akka.actor.testkit.typed.javadsl.FishingOutcomes;
 import akka.actor.testkit.typed.javadsl.TestProbe;
 import akka.actor.typed.ActorRef;
 import io.troupe.executor.supervision.FakeServers.FakeServer;
+import io.troupe.model.BlobRef;
 import io.troupe.model.ContentType;
 import io.troupe.model.WorkerProtocol;
 import io.troupe.model.WorkerState;
@@ -18,11 +19,14 @@ import io.troupe.protocol.SchedulerToSupervisor;
 import io.troupe.protocol.SupervisorToQueue;
 import io.troupe.protocol.SupervisorToScheduler;
 import io.troupe.protocol.TaskData;
+import java.io.IOException;
+import java.nio.file.Path;
 import java.time.Duration;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.concurrent.BlockingQueue;
+import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.LinkedBlockingQueue;
 import java.util.concurrent.TimeUnit;
 import java.util.function.Predicate;
@@ -36,6 +40,7 @@ import org.junit.jupiter.api.extension.RegisterExtension;
 @DisplayNameGeneration(DisplayNameGenerator.ReplaceUnderscores.class)
 class SupervisorTest {
   private static final Duration LEASE = Duration.ofSeconds(9);
+  private static final String BLOBS = "http://scheduler/v1/blobs";
   private static final SupervisorSettings SETTINGS =
       new SupervisorSettings(
           Duration.ofSeconds(60),
@@ -54,6 +59,7 @@ class SupervisorTest {
   @RegisterExtension final ActorTest actors = new ActorTest();
 
   private final FakeServers servers = new FakeServers();
+  private final FakeBlobs blobs = new FakeBlobs();
   private final BlockingQueue<String> reports = new LinkedBlockingQueue<>();
   private final BlockingQueue<String> links = new LinkedBlockingQueue<>();
   private TestProbe<SupervisorToScheduler> scheduler;
@@ -75,7 +81,9 @@ class SupervisorTest {
     supervisor =
         actors
             .kit()
-            .spawn(Supervisor.create(SETTINGS, servers, taskReports, clusterLinks, actors::nanos));
+            .spawn(
+                Supervisor.create(
+                    SETTINGS, servers, taskReports, clusterLinks, blobs, actors::nanos));
     supervisor.tell(new Supervisor.Subscribed(new Executor("f", "e", "a", "host")));
   }
 
@@ -123,7 +131,7 @@ class SupervisorTest {
                     : FishingOutcomes.continueAndIgnore());
     SupervisorToScheduler.Register register =
         (SupervisorToScheduler.Register) messages.get(messages.size() - 1);
-    fromScheduler(generation, new SchedulerToSupervisor.Registered(queue.getRef(), LEASE));
+    fromScheduler(generation, new SchedulerToSupervisor.Registered(queue.getRef(), LEASE, BLOBS));
     return register;
   }
 
@@ -207,7 +215,7 @@ class SupervisorTest {
     scheduler.expectMessageClass(SupervisorToScheduler.Register.class);
     actors.pass(SETTINGS.registerEvery());
     scheduler.expectMessageClass(SupervisorToScheduler.Register.class);
-    fromScheduler(1, new SchedulerToSupervisor.Registered(queue.getRef(), LEASE));
+    fromScheduler(1, new SchedulerToSupervisor.Registered(queue.getRef(), LEASE, BLOBS));
     fromQueue(SupervisorToQueue.Pull.class, pull -> true);
   }
 
@@ -298,6 +306,106 @@ class SupervisorTest {
     fromScheduler(1, new SchedulerToSupervisor.Cancel(List.of(new AttemptRef("j2", 1))));
     assertThat(settled("j2").outcomes().get(0).kind()).isEqualTo(Outcome.Kind.CANCELLED);
     assertThat(server.toldNothing()).isTrue();
+  }
+
+  private void assignBlob(String job) {
+    byte[] ref = new BlobRef("b" + job, 1 << 20).bytes();
+    fromScheduler(
+        1,
+        new SchedulerToSupervisor.Assign(
+            List.of(new Assignment(job, 1, "f", ContentType.JSON_BLOB, ref, 60_000, false)), 0));
+  }
+
+  private <T> CompletableFuture<T> asked(Map<String, CompletableFuture<T>> transfers, String what)
+      throws Exception {
+    long deadline = System.nanoTime() + TimeUnit.SECONDS.toNanos(20);
+    while (!transfers.containsKey(what)) {
+      assertThat(System.nanoTime()).as(what + " among " + transfers.keySet()).isLessThan(deadline);
+      Thread.onSpinWait();
+    }
+    return transfers.get(what);
+  }
+
+  @Test
+  void a_job_whose_payload_is_elsewhere_goes_to_its_process_when_that_is_here() throws Exception {
+    FakeServer server = readyWorker("w1");
+    registered(1);
+    assignBlob("j1");
+    CompletableFuture<Path> payload = asked(blobs.fetches, BLOBS + "/bj1");
+    actors.pass(LEASE.dividedBy(3));
+    assertThat(fromQueue(SupervisorToQueue.Renew.class, renew -> !renew.held().isEmpty()).held())
+        .containsExactly(new AttemptRef("j1", 1));
+    assertThat(server.toldNothing()).isTrue();
+    payload.complete(Path.of("/tmp/in-1"));
+    server.answer(1);
+    assertThat(settled("j1").outcomes().get(0).kind()).isEqualTo(Outcome.Kind.SUCCEEDED);
+    assertThat(next(blobs.removed)).isEqualTo("/tmp/in-1");
+  }
+
+  @Test
+  void a_small_job_overtakes_one_whose_payload_is_on_its_way() throws Exception {
+    FakeServer server = readyWorker("w1");
+    registered(1);
+    assignBlob("large");
+    assertThat(asked(blobs.fetches, BLOBS + "/blarge")).isNotDone();
+    assign(0, "small");
+    server.answer(1);
+    settled("small");
+  }
+
+  @Test
+  void a_job_whose_payload_cannot_be_fetched_has_not_started() throws Exception {
+    readyWorker("w1");
+    registered(1);
+    assignBlob("j1");
+    asked(blobs.fetches, BLOBS + "/bj1")
+        .completeExceptionally(new IOException("the scheduler answered 404"));
+    Outcome outcome = settled("j1").outcomes().get(0);
+    assertThat(outcome.kind()).isEqualTo(Outcome.Kind.NOT_STARTED);
+    assertThat(outcome.cause().message()).contains("payload").contains("404");
+  }
+
+  @Test
+  void a_payload_that_comes_for_a_cancelled_job_is_removed() throws Exception {
+    readyWorker("w1");
+    registered(1);
+    assignBlob("j1");
+    CompletableFuture<Path> payload = asked(blobs.fetches, BLOBS + "/bj1");
+    fromScheduler(1, new SchedulerToSupervisor.Cancel(List.of(new AttemptRef("j1", 1))));
+    assertThat(settled("j1").outcomes().get(0).kind()).isEqualTo(Outcome.Kind.CANCELLED);
+    payload.complete(Path.of("/tmp/in-1"));
+    assertThat(next(blobs.removed)).isEqualTo("/tmp/in-1");
+  }
+
+  @Test
+  void a_result_in_a_file_is_settled_when_the_scheduler_has_it_and_held_until_then()
+      throws Exception {
+    FakeServer server = readyWorker("w1");
+    registered(1);
+    assign(0, "j1");
+    server.answerFromFile(1, "/tmp/r1");
+    CompletableFuture<BlobRef> result = asked(blobs.brought, BLOBS + "?job=j1 /tmp/r1");
+    actors.pass(LEASE.dividedBy(3));
+    assertThat(fromQueue(SupervisorToQueue.Renew.class, renew -> !renew.held().isEmpty()).held())
+        .containsExactly(new AttemptRef("j1", 1));
+    result.complete(new BlobRef("result", 5));
+    Outcome outcome = settled("j1").outcomes().get(0);
+    assertThat(outcome.type()).isEqualTo(ContentType.BYTES_BLOB);
+    assertThat(BlobRef.of(outcome.body())).isEqualTo(new BlobRef("result", 5));
+  }
+
+  @Test
+  void an_attempt_whose_result_cannot_be_brought_is_lost() throws Exception {
+    FakeServer server = readyWorker("w1");
+    registered(1);
+    assign(0, "j1");
+    server.answerFromFile(1, "/tmp/r1");
+    asked(blobs.brought, BLOBS + "?job=j1 /tmp/r1")
+        .completeExceptionally(new IOException("the scheduler answered 503"));
+    Outcome outcome = settled("j1").outcomes().get(0);
+    assertThat(outcome.kind()).isEqualTo(Outcome.Kind.LOST);
+    assertThat(outcome.type()).isEqualTo(ContentType.JSON);
+    assertThat(outcome.cause().message()).contains("503");
   }
 
   @Test

@@ -6,6 +6,7 @@ import io.troupe.scheduler.jobs.JobQueues;
 import io.troupe.scheduler.jobs.JobSettings;
 import io.troupe.scheduler.jobs.QueueDirectory;
 import io.troupe.scheduler.pool.SchedulerActor;
+import io.troupe.scheduler.store.BlobStore;
 import io.troupe.scheduler.store.FileStore;
 import io.troupe.scheduler.watch.EventFeed;
 import io.troupe.scheduler.watch.TreeKeeper;
@@ -24,5 +25,6 @@ public record ApiParts(
     ActorRef<TreeKeeper.Command> tree,
     ActorRef<EventFeed.Command> events,
     FileStore files,
+    BlobStore blobs,
     JobSettings jobs,
     Function<String, PoolSpec> poolReader) {}

@@ -57,9 +57,11 @@ public final class JobApi extends AllDirectives {
   }
 
   private Route routes() {
+    Blobs blobs = new Blobs(system, parts.blobs(), parts.jobs().blobs());
     Route below =
         concat(
-            new JobRoutes(system, parts, settings).routes(),
+            new JobRoutes(system, parts, settings, blobs).routes(),
+            new BlobRoutes(system, blobs).routes(),
             new PoolRoutes(system, parts).routes(),
             new FileRoutes(system, parts.files()).routes(),
             new NodeRoutes(system, parts, settings).routes());

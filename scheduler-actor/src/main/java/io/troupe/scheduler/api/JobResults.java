@@ -10,6 +10,7 @@ import akka.stream.javadsl.FramingTruncation;
 import akka.stream.javadsl.Source;
 import akka.util.ByteString;
 import com.fasterxml.jackson.databind.JsonNode;
+import io.troupe.model.BlobRef;
 import io.troupe.scheduler.jobs.JobEnd;
 import io.troupe.scheduler.jobs.JobQueue;
 import io.troupe.scheduler.jobs.QueueDirectory;
@@ -40,14 +41,16 @@ final class JobResults extends Asking {
 
   private final QueueDirectory directory;
   private final int atOnce;
+  private final Blobs blobs;
 
   /**
    * @param atOnce so many jobs are waited for at a time; further ids are read when one has ended
    */
-  JobResults(ActorSystem<?> system, QueueDirectory directory, int atOnce) {
+  JobResults(ActorSystem<?> system, QueueDirectory directory, int atOnce, Blobs blobs) {
     super(system);
     this.directory = directory;
     this.atOnce = atOnce;
+    this.blobs = blobs;
   }
 
   /** The lines of the answer to this request; they end when all its jobs have, or he has gone. */
@@ -87,21 +90,35 @@ final class JobResults extends Asking {
   }
 
   private CompletionStage<ByteString> result(Line line, JobQueue.Answer answer) {
+    if (answer instanceof JobQueue.Ended ended && ended.type().isBlob()) {
+      return blobs
+          .bytes(BlobRef.of(ended.body()))
+          .thenApply(
+              body -> {
+                ResultLines lines =
+                    new ResultLines((body == null ? 0 : body.length) + 2 * LINE_BYTES);
+                lines.add(end(line, ended), body);
+                return lines.take();
+              });
+    }
     if (answer instanceof JobQueue.Ended ended) {
       ResultLines lines = new ResultLines(ended.body().length + LINE_BYTES);
-      lines.add(
-          new JobEnd(
-              line.index(),
-              line.id(),
-              ended.job().state(),
-              ended.type(),
-              ended.body(),
-              ended.job().cause()));
+      lines.add(end(line, ended));
       return CompletableFuture.completedFuture(lines.take());
     }
     return answer instanceof JobQueue.Accepted
         ? result(line)
         : CompletableFuture.completedFuture(unknown(line));
+  }
+
+  private static JobEnd end(Line line, JobQueue.Ended ended) {
+    return new JobEnd(
+        line.index(),
+        line.id(),
+        ended.job().state(),
+        ended.type(),
+        ended.body(),
+        ended.job().cause());
   }
 
   private static ByteString unknown(Line line) {

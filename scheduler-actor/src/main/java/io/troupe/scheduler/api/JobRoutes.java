@@ -10,6 +10,8 @@ import akka.http.javadsl.model.HttpEntity;
 import akka.http.javadsl.model.HttpRequest;
 import akka.http.javadsl.model.HttpResponse;
 import akka.http.javadsl.model.MediaTypes;
+import akka.http.javadsl.model.RequestEntity;
+import akka.http.javadsl.model.ResponseEntity;
 import akka.http.javadsl.model.StatusCodes;
 import akka.http.javadsl.model.headers.Location;
 import akka.http.javadsl.model.headers.RawHeader;
@@ -19,6 +21,7 @@ import akka.stream.javadsl.Sink;
 import akka.util.ByteString;
 import com.fasterxml.jackson.databind.node.ArrayNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
+import io.troupe.model.BlobRef;
 import io.troupe.model.JobPolicy;
 import io.troupe.model.PoolSpec;
 import io.troupe.model.WorkerProtocol;
@@ -60,9 +63,11 @@ final class JobRoutes extends Asking {
   private final ActorSystem<?> system;
   private final ApiParts parts;
   private final ApiSettings settings;
+  private final Blobs blobs;
 
-  JobRoutes(ActorSystem<?> system, ApiParts parts, ApiSettings settings) {
+  JobRoutes(ActorSystem<?> system, ApiParts parts, ApiSettings settings, Blobs blobs) {
     super(system);
+    this.blobs = blobs;
     this.system = system;
     this.parts = parts;
     this.settings = settings;
@@ -134,22 +139,73 @@ final class JobRoutes extends Asking {
     NewJob.Terms terms = terms(parameters, entry.spec().job());
     Duration wait = wait(parameters);
     Optional<String> key = parameters.text("id").map(id -> bounded("id", id));
-    boolean bytes = isBytes(request.entity().getContentType());
-    return payload(request.entity(), bytes)
+    io.troupe.model.ContentType type =
+        isBytes(request.entity().getContentType())
+            ? io.troupe.model.ContentType.BYTES
+            : io.troupe.model.ContentType.JSON;
+    RequestEntity entity = request.entity();
+    if (!blobs.takes(entity.getContentLengthOption().orElse(-1))) {
+      return payload(entity, type == io.troupe.model.ContentType.BYTES)
+          .thenCompose(
+              payload ->
+                  submit(
+                      entry, new NewJob(function, type, payload, terms, key.orElse(null), 0), wait))
+          .thenApply(answer -> wait.isZero() ? accepted(answer) : result(answer));
+    }
+    return blobs
+        .take(entity, "", type == io.troupe.model.ContentType.JSON)
         .thenCompose(
-            payload -> {
-              NewJob job =
-                  new NewJob(
-                      function,
-                      bytes ? io.troupe.model.ContentType.BYTES : io.troupe.model.ContentType.JSON,
-                      payload,
-                      terms,
-                      key.orElse(null),
-                      0);
-              return this.<JobQueue.Command, JobQueue.Answer>ask(
-                  entry.queue(), replyTo -> new JobQueue.Submit(job, wait, replyTo), wait);
-            })
+            ref ->
+                submitted(
+                    entry,
+                    new NewJob(function, type.blob(), ref.bytes(), terms, key.orElse(null), 0),
+                    ref,
+                    wait))
         .thenApply(answer -> wait.isZero() ? accepted(answer) : result(answer));
+  }
+
+  private CompletionStage<JobQueue.Answer> submit(QueueEntry entry, NewJob job, Duration wait) {
+    return this.<JobQueue.Command, JobQueue.Answer>ask(
+        entry.queue(), replyTo -> new JobQueue.Submit(job, wait, replyTo), wait);
+  }
+
+  /**
+   * The blob must be the job's in all eyes before the client hears that the job is accepted: until
+   * then it is gone with the next start. So the job is asked for twice, first without waiting.
+   */
+  private CompletionStage<JobQueue.Answer> submitted(
+      QueueEntry entry, NewJob job, BlobRef ref, Duration wait) {
+    return submit(entry, job, Duration.ZERO)
+        .whenComplete(
+            (answer, failure) -> {
+              if (!(answer instanceof JobQueue.Accepted)) {
+                blobs.remove(ref); // refused, or the key of a job that has ended
+              }
+            })
+        .thenCompose(
+            answer ->
+                answer instanceof JobQueue.Accepted accepted
+                    ? claimed(entry, accepted.job().id(), ref, wait)
+                    : CompletableFuture.completedFuture(answer));
+  }
+
+  private CompletionStage<JobQueue.Answer> claimed(
+      QueueEntry entry, String id, BlobRef ref, Duration wait) {
+    return blobs
+        .belongs(ref, id)
+        .thenCompose(
+            claimed ->
+                this.<JobQueue.Command, JobQueue.Answer>ask(
+                    entry.queue(), replyTo -> new JobQueue.Find(id, wait, replyTo), wait))
+        .thenApply(
+            answer -> {
+              if (answer instanceof JobQueue.Ended ended
+                  && ended.job().state() == JobState.SUCCEEDED
+                  && !Arrays.equals(ended.body(), ref.bytes())) {
+                blobs.remove(ref);
+              }
+              return answer;
+            });
   }
 
   /**
@@ -162,8 +218,7 @@ final class JobRoutes extends Asking {
         && type.mediaType().equals(MediaTypes.APPLICATION_OCTET_STREAM);
   }
 
-  private CompletionStage<byte[]> payload(
-      akka.http.javadsl.model.RequestEntity entity, boolean bytes) {
+  private CompletionStage<byte[]> payload(RequestEntity entity, boolean bytes) {
     long most = parts.jobs().payloadBytes();
     return strict(entity, most)
         .thenApply(
@@ -187,8 +242,7 @@ final class JobRoutes extends Asking {
             });
   }
 
-  private CompletionStage<ByteString> strict(
-      akka.http.javadsl.model.RequestEntity entity, long most) {
+  private CompletionStage<ByteString> strict(RequestEntity entity, long most) {
     if (entity instanceof HttpEntity.Strict strict) {
       return CompletableFuture.completedFuture(strict.getData());
     }
@@ -205,8 +259,7 @@ final class JobRoutes extends Asking {
    * Refuses a payload that says itself that it is too large; if it is not out of all bounds, only
    * after it has come, because many clients do not look for an answer while they send.
    */
-  private CompletionStage<ByteString> refuseWhenRead(
-      akka.http.javadsl.model.RequestEntity entity, long most) {
+  private CompletionStage<ByteString> refuseWhenRead(RequestEntity entity, long most) {
     ApiException refusal = new ApiException(payloadTooLarge(most));
     if (entity.getContentLengthOption().orElse(0) > most * READ_AT_MOST) {
       return CompletableFuture.failedFuture(refusal);
@@ -262,8 +315,7 @@ final class JobRoutes extends Asking {
 
   private CompletionStage<HttpResponse> result(String id, Map<String, String> values) {
     Duration wait = wait(Parameters.of(values, Set.of("wait")));
-    return find(id, replyTo -> new JobQueue.Find(id, wait, replyTo), wait)
-        .thenApply(JobRoutes::result);
+    return find(id, replyTo -> new JobQueue.Find(id, wait, replyTo), wait).thenApply(this::result);
   }
 
   private CompletionStage<JobQueue.Answer> find(
@@ -307,7 +359,7 @@ final class JobRoutes extends Asking {
   }
 
   /** The result of a job that has succeeded, the error of one that has not, or 202. */
-  private static HttpResponse result(JobQueue.Answer answer) {
+  private HttpResponse result(JobQueue.Answer answer) {
     if (!(answer instanceof JobQueue.Ended ended)) {
       return accepted(answer);
     }
@@ -317,13 +369,19 @@ final class JobRoutes extends Asking {
       return error.toResponse();
     }
     ContentType type =
-        switch (ended.type()) {
-          case JSON -> ContentTypes.APPLICATION_JSON;
-          case BYTES -> ContentTypes.APPLICATION_OCTET_STREAM;
+        switch (ended.type().plain()) {
+          case JSON, JSON_BLOB -> ContentTypes.APPLICATION_JSON;
+          case BYTES, BYTES_BLOB -> ContentTypes.APPLICATION_OCTET_STREAM;
         };
+    ResponseEntity body =
+        ended.type().isBlob()
+            ? blobs
+                .entity(BlobRef.of(ended.body()).name(), type)
+                .orElseThrow(() -> new ApiException(ResultLines.forgotten(ended.job().id())))
+            : HttpEntities.create(type, ByteString.fromArrayUnsafe(ended.body()));
     return HttpResponse.create()
         .addHeader(RawHeader.create("Troupe-Job", ended.job().id()))
-        .withEntity(HttpEntities.create(type, ByteString.fromArrayUnsafe(ended.body())));
+        .withEntity(body);
   }
 
   // ---- many jobs
@@ -343,7 +401,8 @@ final class JobRoutes extends Asking {
             settings.mapJobs(),
             settings.mapBytes(),
             body::isWhole,
-            Connection.closedByClient(request));
+            Connection.closedByClient(request),
+            blobs::bytes);
     return HttpResponse.create()
         .withStatus(StatusCodes.OK)
         .withEntity(
@@ -355,7 +414,7 @@ final class JobRoutes extends Asking {
   }
 
   private HttpResponse results(HttpRequest request) {
-    JobResults results = new JobResults(system, parts.directory(), settings.mapJobs());
+    JobResults results = new JobResults(system, parts.directory(), settings.mapJobs(), blobs);
     return HttpResponse.create()
         .withStatus(StatusCodes.OK)
         .withEntity(HttpEntities.create(NDJSON, results.of(request)));

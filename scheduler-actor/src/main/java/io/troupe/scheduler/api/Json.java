@@ -13,7 +13,9 @@ import com.fasterxml.jackson.databind.node.ObjectNode;
 import io.troupe.scheduler.jobs.QueueCounts;
 import io.troupe.scheduler.pool.SchedulerActor;
 import io.troupe.scheduler.watch.TreeJson;
+import java.io.CharConversionException;
 import java.io.IOException;
+import java.io.InputStream;
 import java.util.Locale;
 import java.util.Map;
 import java.util.Optional;
@@ -73,41 +75,55 @@ public final class Json {
   /** What is wrong with this as one JSON value; empty when nothing is. Looks, and keeps nothing. */
   static Optional<String> flaw(byte[] text, int from, int length) {
     try (JsonParser parser = PARSERS.createParser(text, from, length)) {
-      JsonToken token = parser.nextToken();
-      if (token == null) {
-        return Optional.of("There is nothing where a JSON value should be");
-      }
-      int depth = 0;
-      while (token != null) {
-        if (token.isStructStart()) {
-          depth++;
-        } else if (token.isStructEnd()) {
-          depth--;
-        } else if (token == JsonToken.VALUE_STRING) {
-          // Only a string that is read to its end is known to be whole.
-          parser.finishToken();
-        }
-        token = parser.nextToken();
-        if (depth == 0 && token != null) {
-          return Optional.of(
-              "Not one JSON value: something follows it at column " + column(parser));
-        }
-      }
-      return Optional.empty();
-    } catch (JsonProcessingException e) {
-      return Optional.of(
-          "Not JSON: "
-              + e.getOriginalMessage().replaceAll("\\p{Cntrl}+", " ")
-              + (e.getLocation() == null
-                  ? ""
-                  : " (line "
-                      + e.getLocation().getLineNr()
-                      + ", column "
-                      + e.getLocation().getColumnNr()
-                      + ")"));
+      return flaw(parser);
     } catch (IOException e) {
-      return Optional.of("Not JSON in UTF-8: " + e.getMessage());
+      return Optional.of(refusal(e));
     }
+  }
+
+  /** The same for what comes from a stream, whose own failures are thrown. */
+  static Optional<String> flaw(InputStream text) throws IOException {
+    try (JsonParser parser = PARSERS.createParser(text)) {
+      return flaw(parser);
+    } catch (JsonProcessingException | CharConversionException e) {
+      return Optional.of(refusal(e));
+    }
+  }
+
+  private static Optional<String> flaw(JsonParser parser) throws IOException {
+    JsonToken token = parser.nextToken();
+    if (token == null) {
+      return Optional.of("There is nothing where a JSON value should be");
+    }
+    int depth = 0;
+    while (token != null) {
+      if (token.isStructStart()) {
+        depth++;
+      } else if (token.isStructEnd()) {
+        depth--;
+      }
+      // A string that is not read to its end is skipped, without a copy of it, and checked so.
+      token = parser.nextToken();
+      if (depth == 0 && token != null) {
+        return Optional.of("Not one JSON value: something follows it at column " + column(parser));
+      }
+    }
+    return Optional.empty();
+  }
+
+  private static String refusal(IOException failure) {
+    if (!(failure instanceof JsonProcessingException e)) {
+      return "Not JSON in UTF-8: " + failure.getMessage();
+    }
+    return "Not JSON: "
+        + e.getOriginalMessage().replaceAll("\\p{Cntrl}+", " ")
+        + (e.getLocation() == null
+            ? ""
+            : " (line "
+                + e.getLocation().getLineNr()
+                + ", column "
+                + e.getLocation().getColumnNr()
+                + ")");
   }
 
   private static int column(JsonParser parser) {

@@ -15,6 +15,7 @@ import akka.stream.stage.GraphStage;
 import akka.stream.stage.GraphStageLogic;
 import akka.stream.stage.TimerGraphStageLogic;
 import akka.util.ByteString;
+import io.troupe.model.BlobRef;
 import io.troupe.model.ContentType;
 import io.troupe.scheduler.jobs.JobEnd;
 import io.troupe.scheduler.jobs.JobQueue;
@@ -28,6 +29,7 @@ import java.util.Map;
 import java.util.Objects;
 import java.util.concurrent.CompletionStage;
 import java.util.function.BooleanSupplier;
+import java.util.function.Function;
 import org.jspecify.annotations.Nullable;
 import scala.Tuple2;
 import scala.runtime.BoxedUnit;
@@ -50,6 +52,7 @@ final class MapStage extends GraphStage<FlowShape<ByteString, ByteString>> {
    * @param bytes how many bytes of payloads, and of results not yet read, there may be
    * @param whole whether all lines have come, asked when no more come
    * @param clientGone completed when nobody will read the results
+   * @param blobs reads a result that is kept in a file; null for one that cannot be had
    */
   record Order(
       ActorRef<JobQueue.Command> queue,
@@ -60,7 +63,11 @@ final class MapStage extends GraphStage<FlowShape<ByteString, ByteString>> {
       int jobs,
       long bytes,
       BooleanSupplier whole,
-      CompletionStage<Done> clientGone) {}
+      CompletionStage<Done> clientGone,
+      Function<BlobRef, CompletionStage<byte @Nullable []>> blobs) {}
+
+  @SuppressWarnings("ArrayRecordComponent") // the result itself, not a copy
+  private record Read(JobEnd end, byte @Nullable [] body) {}
 
   private static final Duration ASK_AGAIN_AFTER = Duration.ofMillis(50);
 
@@ -101,6 +108,12 @@ final class MapStage extends GraphStage<FlowShape<ByteString, ByteString>> {
     private boolean paused;
     private boolean queueGone;
     private @Nullable ActorRef<JobQueue.Told> self;
+    private final AsyncCallback<Read> read =
+        createAsyncCallback(
+            result -> {
+              note(result.end(), () -> results.add(result.end(), result.body()));
+              proceed();
+            });
 
     Logic() {
       super(shape);
@@ -200,8 +213,21 @@ final class MapStage extends GraphStage<FlowShape<ByteString, ByteString>> {
     }
 
     private void onEnd(JobEnd end) {
+      if (end.type().isBlob()) {
+        CompletionStage<Void> unused =
+            order
+                .blobs()
+                .apply(BlobRef.of(end.body()))
+                .handle((body, failure) -> new Read(end, failure == null ? body : null))
+                .thenAccept(read::invoke);
+      } else {
+        note(end, () -> results.add(end));
+      }
+    }
+
+    private void note(JobEnd end, Runnable add) {
       int before = results.size();
-      results.add(end);
+      add.run();
       resultBytes += (results.size() - before - resultBytes) / 16;
       leave(end.index());
     }

@@ -78,6 +78,35 @@ final class ResultLines {
     put(END);
   }
 
+  /**
+   * A job has ended whose result is kept in a file; its bytes, or null when they cannot be told.
+   */
+  void add(JobEnd end, byte @org.jspecify.annotations.Nullable [] body) {
+    if (body == null) {
+      put(INDEX);
+      put(end.index());
+      put(ID);
+      put(end.id());
+      put(ERROR);
+      put(Json.bytes(forgotten(end.id()).toJson()));
+      put(END);
+    } else {
+      add(new JobEnd(end.index(), end.id(), end.state(), end.type().plain(), body, end.cause()));
+    }
+  }
+
+  /** A result that is too large for a line, or has made room for others. */
+  static ApiError forgotten(String job) {
+    return ApiError.of(
+        409,
+        "RESULT_NOT_HERE",
+        "The job has succeeded, but its result is not kept any more, or has more than "
+            + Blobs.LONGEST_LINE
+            + " bytes and is only at /v1/jobs/"
+            + job
+            + "/result");
+  }
+
   /** How the end of a job that did not succeed is told. */
   static ApiError jobError(JobState state, @org.jspecify.annotations.Nullable Cause cause) {
     String message = cause == null ? "The job is " + state : cause.message();

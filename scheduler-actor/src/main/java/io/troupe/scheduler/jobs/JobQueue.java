@@ -414,7 +414,10 @@ public final class JobQueue {
       links.put(registration.supervisor(), new Link(registration.replyTo()));
     }
     state.join(registration.supervisor(), registration.held(), now());
-    registration.replyTo().tell(new SchedulerToSupervisor.Registered(inbox, settings.lease()));
+    registration
+        .replyTo()
+        .tell(
+            new SchedulerToSupervisor.Registered(inbox, settings.lease(), settings.blobs().url()));
     return flushSoon();
   }
 

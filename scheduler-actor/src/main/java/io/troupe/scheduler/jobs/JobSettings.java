@@ -12,7 +12,8 @@ import java.time.Duration;
  * @param lease how long an attempt stays with a supervisor that does not renew it
  * @param batchJobs how many jobs one message to a supervisor carries at most
  * @param batchBytes how many bytes of payload it carries at most, unless a single job is larger
- * @param payloadBytes how large one payload may be
+ * @param payloadBytes how large the payload of one line of a map may be
+ * @param blobs what holds for payloads and results that are not passed along
  */
 public record JobSettings(
     QueueState.Limits limits,
@@ -20,7 +21,32 @@ public record JobSettings(
     Duration lease,
     int batchJobs,
     long batchBytes,
-    long payloadBytes) {
+    long payloadBytes,
+    Blobs blobs) {
+
+  /**
+   * Payloads and results of single jobs that are kept in files.
+   *
+   * @param above a payload of more bytes is kept so
+   * @param largest how large one may be
+   * @param bytes how much all of them may take
+   * @param sweep how often those are removed whose jobs are no longer remembered
+   * @param url below which executors fetch and bring them
+   */
+  public record Blobs(long above, long largest, long bytes, Duration sweep, String url) {
+    public Blobs {
+      positive("blobs.above", above);
+      positive("blobs.largest", largest);
+      positive("blobs.bytes", bytes);
+      positive("blobs.sweep", sweep.toMillis());
+      if (above > LARGEST_PAYLOAD) {
+        throw new ConfigException.BadValue(
+            "troupe.jobs.blobs.above",
+            "must be at most 8 MiB, because what is smaller travels in one message of the cluster: "
+                + above);
+      }
+    }
+  }
 
   /** What fits into the large messages of troupe-cluster.conf, with all that goes with it. */
   private static final long LARGEST_PAYLOAD = 8 << 20;
@@ -60,7 +86,17 @@ public record JobSettings(
         jobs.getDuration("lease"),
         jobs.getInt("batch"),
         jobs.getBytes("batch-bytes"),
-        jobs.getBytes("max-payload"));
+        jobs.getBytes("max-payload"),
+        new Blobs(
+            jobs.getBytes("blobs.above"),
+            jobs.getBytes("blobs.largest"),
+            jobs.getBytes("blobs.bytes"),
+            jobs.getDuration("blobs.sweep"),
+            "http://"
+                + root.getString("troupe.bind")
+                + ":"
+                + root.getInt("troupe.api.port")
+                + "/v1/blobs"));
   }
 
   private static void positive(String key, long value) {

@@ -126,6 +126,46 @@ class JobApiTest {
   }
 
   @Test
+  void a_large_payload_is_kept_in_a_file_that_the_job_gets_a_reference_to() throws Exception {
+    String text = "\"" + "x".repeat(300_000) + "\"";
+    String id = json(send("POST", "/v1/pools/held/jobs?function=f", text)).get("id").asText();
+    assertThat(api.blobs.all())
+        .filteredOn(blob -> blob.job().equals(id))
+        .singleElement()
+        .satisfies(
+            blob -> {
+              assertThat(blob.file()).hasContent(text);
+              assertThat(send("GET", "/v1/blobs/" + blob.ref().name(), "").body()).isEqualTo(text);
+            });
+    send("DELETE", "/v1/jobs/" + id, "");
+  }
+
+  @Test
+  void a_large_result_is_brought_to_a_file_and_streamed_from_it() throws Exception {
+    String text = "\"" + "y".repeat(300_000) + "\"";
+    // The supervisor answers with what it was given: the reference.
+    HttpResponse<String> response = send("POST", "/v1/pools/echo/jobs?function=f&wait=20s", text);
+    assertThat(response.statusCode()).isEqualTo(200);
+    assertThat(response.headers().firstValue("Content-Type")).contains("application/json");
+    assertThat(response.headers().firstValue("Content-Length")).contains("300002");
+    assertThat(response.body()).isEqualTo(text);
+    JsonNode brought = json(send("POST", "/v1/blobs?job=j1", "12345"));
+    assertThat(brought.get("size").asInt()).isEqualTo(5);
+    assertThat(send("GET", "/v1/blobs/" + brought.get("name").asText(), "").body())
+        .isEqualTo("12345");
+  }
+
+  @Test
+  void what_is_no_json_is_refused_however_long_and_nothing_of_it_is_kept() throws Exception {
+    long before = api.blobs.bytes();
+    HttpResponse<String> response =
+        send("POST", "/v1/pools/idle/jobs?function=f", "[" + "1,".repeat(100_000));
+    assertThat(response.statusCode()).isEqualTo(400);
+    assertThat(json(response).at("/error/code").asText()).isEqualTo("INVALID_JSON");
+    assertThat(api.blobs.bytes()).isEqualTo(before);
+  }
+
+  @Test
   void a_job_without_wait_is_accepted_and_its_result_fetched_by_its_id() throws Exception {
     HttpResponse<String> accepted = send("POST", "/v1/pools/echo/jobs?function=f", "7");
     assertThat(accepted.statusCode()).isEqualTo(202);

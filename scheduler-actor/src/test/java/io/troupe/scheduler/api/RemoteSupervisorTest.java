@@ -29,7 +29,7 @@ class RemoteSupervisorTest {
 
   @BeforeAll
   void start(@TempDir Path folder) throws Exception {
-    api = RunningApi.start("", folder);
+    api = RunningApi.start("troupe.jobs.blobs { above = 8 MiB, largest = 8 MiB }", folder);
     send("/v1/pools", "name = echo".getBytes(java.nio.charset.StandardCharsets.UTF_8));
     supervisor =
         new RemoteSupervisor(
@@ -69,7 +69,7 @@ class RemoteSupervisorTest {
         send("/v1/pools/echo/jobs?function=f&wait=30s", new byte[LARGEST + 1]);
     assertThat(response.statusCode()).isEqualTo(413);
     assertThat(new String(response.body(), java.nio.charset.StandardCharsets.UTF_8))
-        .contains("PAYLOAD_TOO_LARGE", "troupe.jobs.max-payload");
+        .contains("PAYLOAD_TOO_LARGE", "troupe.jobs.blobs.largest");
   }
 
   @Test

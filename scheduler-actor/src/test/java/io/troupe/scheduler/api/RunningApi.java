@@ -24,6 +24,7 @@ import io.troupe.scheduler.jobs.SteadyTime;
 import io.troupe.scheduler.jobs.SupervisorFact;
 import io.troupe.scheduler.jobs.Supervisors;
 import io.troupe.scheduler.pool.SchedulerActor;
+import io.troupe.scheduler.store.BlobStore;
 import io.troupe.scheduler.store.FileStore;
 import io.troupe.scheduler.watch.EventFeed;
 import io.troupe.scheduler.watch.Metrics;
@@ -43,6 +44,7 @@ import java.util.concurrent.CompletionStage;
 public final class RunningApi implements AutoCloseable {
   static final Duration PATIENCE = Duration.ofSeconds(30);
 
+  final BlobStore blobs;
   private final ActorSystem<SpawnProtocol.Command> system;
   private final QueueDirectory directory = new QueueDirectory();
   private final ActorRef<SchedulerActor.Command> scheduler;
@@ -77,9 +79,19 @@ public final class RunningApi implements AutoCloseable {
     ActorRef<SupervisorFact> facts = spawn(forward(tree), "facts");
     spawn(Supervisors.create(scheduler, queues, facts), "supervisors");
     ActorRef<EventFeed.Command> events = spawn(EventFeed.create(scheduler, queues), "events");
+    blobs = blobs(folder);
     ApiParts parts =
         new ApiParts(
-            scheduler, queues, directory, tree, events, files(folder), jobs, RunningApi::readPool);
+            scheduler,
+            queues,
+            directory,
+            tree,
+            events,
+            files(folder),
+            blobs,
+            jobs,
+            RunningApi::readPool);
+    spawn(BlobSweep.create(blobs, directory, jobs.blobs()), "blob-sweep");
     port =
         JobApi.bind(system, parts, ApiSettings.from(system.settings().config()))
             .toCompletableFuture()
@@ -87,6 +99,14 @@ public final class RunningApi implements AutoCloseable {
             .localAddress()
             .getPort();
     management = Watching.start(system, tree, metrics).toCompletableFuture().join().toString();
+  }
+
+  private static BlobStore blobs(Path folder) {
+    try {
+      return BlobStore.open(folder.resolve("blobs"));
+    } catch (IOException e) {
+      throw new UncheckedIOException(e);
+    }
   }
 
   private static FileStore files(Path folder) {

@@ -42,7 +42,9 @@ class JobQueueTest {
           Duration.ofSeconds(10),
           4,
           3 * PAYLOAD,
-          1 << 20);
+          1 << 20,
+          new JobSettings.Blobs(
+              1 << 16, 1 << 30, 1 << 30, Duration.ofSeconds(10), "http://h/v1/blobs"));
 
   private final AtomicLong millis = new AtomicLong(1_000);
   private final AtomicReference<QueueCounts> counts = new AtomicReference<>(QueueCounts.ZERO);

@@ -30,7 +30,9 @@ class JobSettingsTest {
               remember = 4, remember-told = 10, remember-bytes = 5, remember-for = 6s
               supervisor-bytes = 11
               lease = 7s, batch = 8, batch-bytes = 9
+              blobs { above = 12, largest = 13, bytes = 14, sweep = 15s }
             }
+            troupe.bind = "::1", troupe.api.port = 16
             """);
     assertThat(settings)
         .isEqualTo(
@@ -40,7 +42,9 @@ class JobSettingsTest {
                 Duration.ofSeconds(7),
                 8,
                 9,
-                3));
+                3,
+                new JobSettings.Blobs(
+                    12, 13, 14, Duration.ofSeconds(15), "http://::1:16/v1/blobs")));
   }
 
   @Test
@@ -56,6 +60,10 @@ class JobSettingsTest {
         "max-queued",
         "max-queued-bytes",
         "max-payload",
+        "blobs.above",
+        "blobs.largest",
+        "blobs.bytes",
+        "blobs.sweep",
         "remember",
         "remember-bytes",
         "remember-for",

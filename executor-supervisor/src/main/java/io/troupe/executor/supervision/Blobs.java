@@ -1,0 +1,29 @@
+package io.troupe.executor.supervision;
+
+import io.troupe.model.BlobRef;
+import java.nio.file.Path;
+import java.util.concurrent.CompletionStage;
+
+/**
+ * Payloads and results that are too large for messages, on this machine in files. No call blocks.
+ */
+public interface Blobs {
+
+  /**
+   * Fetches a payload into a new file.
+   *
+   * @param url below which the scheduler keeps blobs
+   * @return the file, or a failure whose message is for people; then nothing is left of it
+   */
+  CompletionStage<Path> fetch(String url, BlobRef ref);
+
+  /**
+   * Brings a result to the scheduler. The file is gone afterwards, whatever came of it.
+   *
+   * @param job whose result it is
+   */
+  CompletionStage<BlobRef> bring(String url, String job, Path file);
+
+  /** Removes a file that {@link #fetch} made. */
+  void remove(Path file);
+}

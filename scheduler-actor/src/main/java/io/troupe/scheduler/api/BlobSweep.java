@@ -1,0 +1,136 @@
+package io.troupe.scheduler.api;
+
+import akka.actor.typed.ActorRef;
+import akka.actor.typed.Behavior;
+import akka.actor.typed.DispatcherSelector;
+import akka.actor.typed.javadsl.ActorContext;
+import akka.actor.typed.javadsl.Behaviors;
+import io.troupe.model.BlobRef;
+import io.troupe.scheduler.jobs.JobQueue;
+import io.troupe.scheduler.jobs.JobSettings;
+import io.troupe.scheduler.jobs.JobState;
+import io.troupe.scheduler.jobs.QueueDirectory;
+import io.troupe.scheduler.store.BlobStore;
+import java.time.Duration;
+import java.util.HashMap;
+import java.util.HashSet;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.Set;
+
+/**
+ * Removes blobs when their jobs need them no more. It asks the queues what they remember, so that
+ * nothing has to be told to it, and whatever is lost on the way is found the next time: a job that
+ * has succeeded needs its result only, one that nobody knows at two looks in a row needs nothing,
+ * and when space becomes scarce the oldest results go.
+ */
+public final class BlobSweep {
+  /** What it can be told. */
+  public sealed interface Command {}
+
+  private enum Look implements Command {
+    NOW
+  }
+
+  private record Found(String job, JobQueue.Answer answer) implements Command {}
+
+  private final BlobStore store;
+  private final QueueDirectory directory;
+  private final long mostBytes;
+  private final ActorContext<Command> context;
+  private final ActorRef<JobQueue.Answer> answers;
+  private final java.util.concurrent.Executor files;
+
+  private Map<String, List<BlobStore.Blob>> asked = new HashMap<>();
+  private Set<String> unknown = new HashSet<>();
+  private Set<String> unknownNow = new HashSet<>();
+
+  /** The sweep. */
+  public static Behavior<Command> create(
+      BlobStore store, QueueDirectory directory, JobSettings.Blobs settings) {
+    return Behaviors.setup(
+        context ->
+            Behaviors.withTimers(
+                timers -> {
+                  timers.startTimerWithFixedDelay(Look.NOW, settings.sweep());
+                  return new BlobSweep(store, directory, settings.bytes(), context).sweeping();
+                }));
+  }
+
+  private BlobSweep(
+      BlobStore store, QueueDirectory directory, long mostBytes, ActorContext<Command> context) {
+    this.store = store;
+    this.directory = directory;
+    this.mostBytes = mostBytes;
+    this.context = context;
+    this.files = context.getSystem().dispatchers().lookup(DispatcherSelector.blocking());
+    this.answers =
+        context.messageAdapter(JobQueue.Answer.class, answer -> new Found(id(answer), answer));
+  }
+
+  private static String id(JobQueue.Answer answer) {
+    if (answer instanceof JobQueue.Ended ended) {
+      return ended.job().id();
+    }
+    if (answer instanceof JobQueue.Accepted accepted) {
+      return accepted.job().id();
+    }
+    return answer instanceof JobQueue.Unknown gone ? gone.id() : "";
+  }
+
+  private Behavior<Command> sweeping() {
+    return Behaviors.receive(Command.class)
+        .onMessageEquals(Look.NOW, this::look)
+        .onMessage(Found.class, this::onFound)
+        .build();
+  }
+
+  private Behavior<Command> look() {
+    unknown = unknownNow;
+    unknownNow = new HashSet<>();
+    asked = new HashMap<>();
+    for (BlobStore.Blob blob : store.all()) {
+      if (!blob.job().isEmpty()) {
+        asked.computeIfAbsent(blob.job(), job -> new java.util.ArrayList<>(2)).add(blob);
+      }
+    }
+    for (String job : asked.keySet()) {
+      directory
+          .ofJob(job)
+          .ifPresentOrElse(
+              entry -> entry.queue().tell(new JobQueue.Find(job, Duration.ZERO, answers)),
+              () -> onUnknown(job));
+    }
+    return Behaviors.same();
+  }
+
+  private Behavior<Command> onFound(Found found) {
+    if (found.answer() instanceof JobQueue.Unknown) {
+      onUnknown(found.job());
+    } else if (found.answer() instanceof JobQueue.Ended ended
+        && ended.job().state() == JobState.SUCCEEDED) {
+      Optional<String> result =
+          ended.type().isBlob() ? Optional.of(BlobRef.of(ended.body()).name()) : Optional.empty();
+      boolean scarce = store.bytes() > mostBytes / 2;
+      for (BlobStore.Blob blob : asked.getOrDefault(found.job(), List.of())) {
+        if (scarce || !result.equals(Optional.of(blob.ref().name()))) {
+          remove(blob);
+        }
+      }
+    }
+    return Behaviors.same();
+  }
+
+  private void onUnknown(String job) {
+    unknownNow.add(job);
+    if (unknown.contains(job)) {
+      asked.getOrDefault(job, List.of()).forEach(this::remove);
+    }
+  }
+
+  private void remove(BlobStore.Blob blob) {
+    context.getLog().debug("Removing blob {} of job {}", blob.ref().name(), blob.job());
+    files.execute(() -> store.remove(blob.ref().name()));
+  }
+}

@@ -1,0 +1,227 @@
+package io.troupe.scheduler.api;
+
+import akka.actor.typed.ActorSystem;
+import akka.actor.typed.DispatcherSelector;
+import akka.http.javadsl.model.ContentType;
+import akka.http.javadsl.model.ContentTypes;
+import akka.http.javadsl.model.HttpEntities;
+import akka.http.javadsl.model.RequestEntity;
+import akka.http.javadsl.model.ResponseEntity;
+import akka.stream.javadsl.FileIO;
+import akka.stream.javadsl.Sink;
+import io.troupe.model.BlobRef;
+import io.troupe.scheduler.jobs.JobSettings;
+import io.troupe.scheduler.store.BlobStore;
+import java.io.BufferedInputStream;
+import java.io.IOException;
+import java.io.InputStream;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.util.Optional;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.CompletionException;
+import java.util.concurrent.CompletionStage;
+import java.util.concurrent.Executor;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/**
+ * Payloads and results on their way between a connection and the store: streamed, never whole in
+ * memory, and stored whole or not at all.
+ */
+final class Blobs {
+  private static final Logger LOG = LoggerFactory.getLogger(Blobs.class);
+
+  /** A result above this is not told in a line but by where it can be had. */
+  static final long LONGEST_LINE = 64L << 20;
+
+  private static final int PIECE = 128 << 10;
+  private static final long READ_TO_REFUSE = 64L << 20;
+  private static final Duration FULL_FOR = Duration.ofSeconds(1);
+
+  private final ActorSystem<?> system;
+  private final BlobStore store;
+  private final JobSettings.Blobs settings;
+  private final Executor files;
+
+  Blobs(ActorSystem<?> system, BlobStore store, JobSettings.Blobs settings) {
+    this.system = system;
+    this.store = store;
+    this.settings = settings;
+    this.files = system.dispatchers().lookup(DispatcherSelector.blocking());
+  }
+
+  /** Whether what is so long is kept in a file; a negative length is not known. */
+  boolean takes(long length) {
+    return length < 0 || length > settings.above();
+  }
+
+  /**
+   * Stores the body of a request.
+   *
+   * @param job whose it is; empty when {@link #belongs} will say
+   * @param json whether it is refused unless it is JSON
+   */
+  CompletionStage<BlobRef> take(RequestEntity entity, String job, boolean json) {
+    long length = entity.getContentLengthOption().orElse(0);
+    if (length > settings.largest()) {
+      return refuse(entity, length, tooLarge());
+    }
+    if (store.bytes() + length > settings.bytes()) {
+      return refuse(entity, length, full());
+    }
+    Body body = new Body();
+    return CompletableFuture.supplyAsync(this::incoming, files)
+        .thenCompose(
+            incoming ->
+                body.of(entity)
+                    .limitWeighted(settings.largest(), piece -> (long) piece.size())
+                    .runWith(FileIO.toPath(incoming), system)
+                    .handleAsync(
+                        (written, failure) -> keep(incoming, job, json, body, failure), files));
+  }
+
+  /** Many clients do not look for an answer while they send, so what is not too much is read. */
+  private CompletionStage<BlobRef> refuse(RequestEntity entity, long length, ApiError why) {
+    CompletionStage<BlobRef> refusal = CompletableFuture.failedFuture(new ApiException(why));
+    return length > READ_TO_REFUSE
+        ? refusal
+        : entity
+            .withoutSizeLimit()
+            .getDataBytes()
+            .runWith(Sink.ignore(), system)
+            .thenCompose(read -> refusal);
+  }
+
+  private Path incoming() {
+    try {
+      return store.incoming();
+    } catch (IOException e) {
+      throw failed(e);
+    }
+  }
+
+  private BlobRef keep(
+      Path incoming,
+      String job,
+      boolean json,
+      Body body,
+      @org.jspecify.annotations.Nullable Throwable failure) {
+    try {
+      if (failure != null) {
+        throw refused(failure);
+      }
+      if (!body.isWhole()) {
+        throw new ApiException(
+            ApiError.of(400, "TRUNCATED", "The body ended before it was complete"));
+      }
+      if (json) {
+        checkJson(incoming);
+      }
+      return store.keep(incoming, job);
+    } catch (IOException e) {
+      throw failed(e);
+    } finally {
+      BlobStore.discard(incoming);
+    }
+  }
+
+  private static void checkJson(Path file) throws IOException {
+    try (InputStream in = new BufferedInputStream(Files.newInputStream(file), PIECE)) {
+      Optional<String> flaw = Json.flaw(in);
+      if (flaw.isPresent()) {
+        throw new ApiException(ApiError.of(400, "INVALID_JSON", flaw.get()));
+      }
+    }
+  }
+
+  private RuntimeException refused(Throwable failure) {
+    for (Throwable each = failure; each != null; each = each.getCause()) {
+      if (each instanceof akka.stream.StreamLimitReachedException) {
+        return new ApiException(tooLarge());
+      }
+      if (each instanceof IOException broken && !(each instanceof java.io.InterruptedIOException)) {
+        return failed(broken);
+      }
+    }
+    return new CompletionException(failure);
+  }
+
+  private ApiError tooLarge() {
+    return ApiError.of(
+        413,
+        "PAYLOAD_TOO_LARGE",
+        "A payload may have at most " + settings.largest() + " bytes (troupe.jobs.blobs.largest)");
+  }
+
+  private ApiError full() {
+    return ApiError.of(
+            429,
+            "QUEUE_FULL",
+            "Large payloads and results take "
+                + store.bytes()
+                + " bytes of disk and no more are taken for now (troupe.jobs.blobs.bytes)")
+        .after(FULL_FOR);
+  }
+
+  private static ApiException failed(IOException failure) {
+    LOG.warn("A payload or result could not be stored", failure);
+    return new ApiException(
+        ApiError.of(
+            503,
+            "STORE_UNAVAILABLE",
+            "It could not be stored: "
+                + failure.getMessage()
+                + "; nothing of it was kept, try again when there is room"));
+  }
+
+  /** From now on the blob is this job's. */
+  CompletionStage<Void> belongs(BlobRef ref, String job) {
+    return CompletableFuture.runAsync(
+        () -> {
+          try {
+            store.belongs(ref, job);
+          } catch (IOException e) {
+            throw failed(e);
+          }
+        },
+        files);
+  }
+
+  /** It is of no use any more. */
+  void remove(BlobRef ref) {
+    files.execute(() -> store.remove(ref.name()));
+  }
+
+  /** Its bytes as a body; empty when it is not there. */
+  Optional<ResponseEntity> entity(String name, ContentType type) {
+    return store
+        .find(name)
+        .map(
+            blob ->
+                HttpEntities.create(type, blob.ref().size(), FileIO.fromPath(blob.file(), PIECE)));
+  }
+
+  /** Its bytes; null when it is not there any more, or too long for a line. */
+  CompletionStage<byte @org.jspecify.annotations.Nullable []> bytes(BlobRef ref) {
+    return CompletableFuture.supplyAsync(
+        () -> {
+          BlobStore.Blob blob = store.find(ref.name()).orElse(null);
+          if (blob == null || ref.size() > LONGEST_LINE) {
+            return null;
+          }
+          try {
+            return Files.readAllBytes(blob.file());
+          } catch (IOException e) {
+            LOG.warn("A result could not be read", e);
+            return null;
+          }
+        },
+        files);
+  }
+
+  static ContentType bytesType() {
+    return ContentTypes.APPLICATION_OCTET_STREAM;
+  }
+}

@@ -1,0 +1,137 @@
+package io.troupe.scheduler.store;
+
+import io.troupe.model.BlobRef;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.nio.file.StandardCopyOption;
+import java.util.Comparator;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.UUID;
+import java.util.concurrent.ConcurrentHashMap;
+import java.util.concurrent.atomic.AtomicLong;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/**
+ * Payloads and results in files, each of which carries in its name the id of the job it belongs to:
+ * what is whose is known after any crash, and what belongs to no accepted job is gone with the next
+ * start. Thread-safe; calls block for as long as the file system takes.
+ */
+public final class BlobStore {
+  private static final Logger LOG = LoggerFactory.getLogger(BlobStore.class);
+  private static final Pattern FILE = Pattern.compile("([0-9a-f]{32})(?:\\.([0-9A-Za-z]+))?");
+
+  /**
+   * One file.
+   *
+   * @param job whose it is; empty while that is not known
+   * @param since milliseconds since 1970
+   */
+  public record Blob(BlobRef ref, String job, Path file, long since) {}
+
+  private final Path folder;
+  private final Map<String, Blob> blobs = new ConcurrentHashMap<>();
+  private final AtomicLong bytes = new AtomicLong();
+
+  private BlobStore(Path folder) {
+    this.folder = folder;
+  }
+
+  /**
+   * Opens the folder, which is made if it is not there, and removes what belongs to no job.
+   *
+   * @throws IOException if it cannot be made or read
+   */
+  public static BlobStore open(Path folder) throws IOException {
+    Files.createDirectories(folder);
+    BlobStore store = new BlobStore(folder);
+    try (var files = Files.newDirectoryStream(folder)) {
+      for (Path file : files) {
+        Matcher name = FILE.matcher(file.getFileName().toString());
+        if (name.matches() && name.group(2) != null) {
+          store.know(
+              new Blob(
+                  new BlobRef(name.group(1), Files.size(file)),
+                  name.group(2),
+                  file,
+                  Files.getLastModifiedTime(file).toMillis()));
+        } else {
+          Files.deleteIfExists(file);
+        }
+      }
+    }
+    return store;
+  }
+
+  /** A new empty file in the folder, to write what comes in to. */
+  public Path incoming() throws IOException {
+    return Files.createTempFile(folder, "incoming-", "");
+  }
+
+  /**
+   * Takes in a file that {@link #incoming} made, whole by now.
+   *
+   * @param job whose it is; empty when {@link #belongs} will say
+   */
+  public BlobRef keep(Path incoming, String job) throws IOException {
+    String name = UUID.randomUUID().toString().replace("-", "");
+    Path file = folder.resolve(job.isEmpty() ? name : name + "." + job);
+    Files.move(incoming, file, StandardCopyOption.ATOMIC_MOVE);
+    BlobRef ref = new BlobRef(name, Files.size(file));
+    know(new Blob(ref, job, file, System.currentTimeMillis()));
+    return ref;
+  }
+
+  /** From now on the blob is this job's. */
+  public void belongs(BlobRef ref, String job) throws IOException {
+    Blob blob = blobs.get(ref.name());
+    if (blob != null && blob.job().isEmpty()) {
+      Path file = folder.resolve(ref.name() + "." + job);
+      Files.move(blob.file(), file, StandardCopyOption.ATOMIC_MOVE);
+      blobs.put(ref.name(), new Blob(ref, job, file, blob.since()));
+    }
+  }
+
+  /** The blob of this name. */
+  public Optional<Blob> find(String name) {
+    return Optional.ofNullable(blobs.get(name));
+  }
+
+  /** All that are known, the oldest first. */
+  public List<Blob> all() {
+    return blobs.values().stream().sorted(Comparator.comparingLong(Blob::since)).toList();
+  }
+
+  /** How many bytes they take. */
+  public long bytes() {
+    return bytes.get();
+  }
+
+  /** Removes it; without effect when it is not there. */
+  public void remove(String name) {
+    Blob blob = blobs.remove(name);
+    if (blob != null) {
+      bytes.addAndGet(-blob.ref().size());
+      discard(blob.file());
+    }
+  }
+
+  /** Deletes a file that is of no use any more, such as one that came in only in part. */
+  public static void discard(Path file) {
+    try {
+      Files.deleteIfExists(file);
+    } catch (IOException e) {
+      LOG.warn("{} could not be deleted: {}", file, e.getMessage());
+    }
+  }
+
+  private void know(Blob blob) {
+    blobs.put(blob.ref().name(), blob);
+    bytes.addAndGet(blob.ref().size());
+  }
+}

@@ -1,0 +1,52 @@
+package io.troupe.scheduler.store;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import io.troupe.model.BlobRef;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import org.junit.jupiter.api.DisplayNameGeneration;
+import org.junit.jupiter.api.DisplayNameGenerator;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
+@DisplayNameGeneration(DisplayNameGenerator.ReplaceUnderscores.class)
+class BlobStoreTest {
+  @TempDir private Path folder;
+
+  private static BlobRef put(BlobStore store, String text, String job) throws IOException {
+    Path incoming = store.incoming();
+    Files.writeString(incoming, text);
+    return store.keep(incoming, job);
+  }
+
+  @Test
+  void what_belongs_to_a_job_is_there_after_a_restart_and_nothing_else_is() throws IOException {
+    BlobStore before = BlobStore.open(folder);
+    BlobRef accepted = put(before, "payload", "");
+    before.belongs(accepted, "j1");
+    BlobRef result = put(before, "a result", "j2");
+    BlobRef orphan = put(before, "of a job that was never accepted", "");
+    before.incoming();
+    BlobStore after = BlobStore.open(folder);
+    assertThat(after.all()).extracting(BlobStore.Blob::job).containsExactlyInAnyOrder("j1", "j2");
+    assertThat(after.find(accepted.name()).orElseThrow().ref()).isEqualTo(accepted);
+    assertThat(after.find(result.name()).orElseThrow().file()).hasContent("a result");
+    assertThat(after.find(orphan.name())).isEmpty();
+    assertThat(after.bytes()).isEqualTo(accepted.size() + result.size());
+    try (var files = Files.list(folder)) {
+      assertThat(files).hasSize(2);
+    }
+  }
+
+  @Test
+  void what_is_removed_takes_no_room() throws IOException {
+    BlobStore store = BlobStore.open(folder);
+    BlobRef ref = put(store, "payload", "j1");
+    store.remove(ref.name());
+    store.remove(ref.name());
+    assertThat(store.bytes()).isZero();
+    assertThat(folder).isEmptyDirectory();
+  }
+}
