@@ -9,7 +9,9 @@ import io.troupe.scheduler.SchedulerSettings.Listening;
 import io.troupe.scheduler.pool.Store;
 import io.troupe.scheduler.pool.Store.StoreException;
 import io.troupe.scheduler.store.BlobStore;
+import io.troupe.scheduler.store.Database;
 import io.troupe.scheduler.store.FileStore;
+import io.troupe.scheduler.store.SqlJobStore;
 import io.troupe.scheduler.store.SqlStore;
 import java.io.IOException;
 import java.io.PrintStream;
@@ -119,7 +121,8 @@ public final class Main implements Callable<Integer> {
               + "=…");
       return 1;
     }
-    Store store = open(checked.dir());
+    Database database = open(checked);
+    Store store = new SqlStore(database);
     FileStore files = FileStore.open(checked.dir().resolve("files"));
     BlobStore blobs = BlobStore.open(checked.dir().resolve("blobs"));
     SchedulerSettings settings = SchedulerSettings.from(withBundle(config, files));
@@ -132,6 +135,7 @@ public final class Main implements Callable<Integer> {
                     settings,
                     store,
                     saved,
+                    new SqlJobStore(database),
                     files,
                     blobs,
                     this::ready,
@@ -202,13 +206,14 @@ public final class Main implements Callable<Integer> {
     return Optional.empty();
   }
 
-  private static Store open(Path dir) {
+  private static Database open(SchedulerSettings settings) {
+    Path dir = settings.dir();
     try {
       Files.createDirectories(dir);
     } catch (IOException e) {
       throw new StoreException("the folder " + dir + " cannot be made: " + e.getMessage(), e);
     }
-    return SqlStore.inFolder(dir);
+    return Database.open(settings.store(), dir);
   }
 
   private static Store.Saved forget(Store store) {

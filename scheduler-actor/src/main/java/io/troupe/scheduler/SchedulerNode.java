@@ -20,6 +20,7 @@ import io.troupe.scheduler.api.ApiParts;
 import io.troupe.scheduler.api.BlobSweep;
 import io.troupe.scheduler.api.JobApi;
 import io.troupe.scheduler.jobs.JobQueues;
+import io.troupe.scheduler.jobs.JobStore;
 import io.troupe.scheduler.jobs.QueueDirectory;
 import io.troupe.scheduler.jobs.SteadyTime;
 import io.troupe.scheduler.jobs.SupervisorFact;
@@ -59,6 +60,7 @@ public final class SchedulerNode {
    * What a node is made of.
    *
    * @param saved what the store holds
+   * @param jobs where the jobs of durable pools are
    * @param ready told the URL of the API when it listens
    * @param failed told in one line why the node cannot go on
    */
@@ -66,6 +68,7 @@ public final class SchedulerNode {
       SchedulerSettings settings,
       Store store,
       Store.Saved saved,
+      JobStore jobs,
       FileStore files,
       BlobStore blobs,
       Consumer<String> ready,
@@ -101,7 +104,12 @@ public final class SchedulerNode {
     ActorRef<JobQueues.Command> queues =
         context.spawn(
             JobQueues.create(
-                scheduler, directory, settings.jobs(), new SteadyTime(), metrics::times),
+                scheduler,
+                directory,
+                settings.jobs(),
+                parts.jobs(),
+                new SteadyTime(),
+                metrics::times),
             "queues");
     ActorRef<TreeKeeper.Command> tree =
         context.spawn(TreeKeeper.create(scheduler, directory), "tree");
@@ -158,7 +166,8 @@ public final class SchedulerNode {
             CoordinatedShutdown.PhaseBeforeActorSystemTerminate(),
             "close the store",
             () ->
-                CompletableFuture.runAsync(parts.store()::close, writer)
+                CompletableFuture.runAsync(parts.jobs()::close, writer)
+                    .thenRun(parts.store()::close)
                     .thenApply(
                         closed -> {
                           writer.shutdown();

@@ -7,6 +7,7 @@ import io.troupe.scheduler.jobs.JobSettings;
 import io.troupe.scheduler.mesos.MesosSettings;
 import io.troupe.scheduler.pool.ExecutorSettings;
 import io.troupe.scheduler.pool.PoolPolicy;
+import io.troupe.scheduler.store.StoreSettings;
 import java.nio.file.Path;
 import java.util.List;
 
@@ -21,6 +22,7 @@ public record SchedulerSettings(
     Path dir,
     ApiSettings api,
     JobSettings jobs,
+    StoreSettings store,
     MesosSettings mesos,
     ExecutorSettings executor,
     PoolPolicy pool,
@@ -45,6 +47,7 @@ public record SchedulerSettings(
         Path.of(root.getString("troupe.dir")),
         ApiSettings.from(root),
         JobSettings.from(root),
+        StoreSettings.from(root),
         MesosSettings.from(root),
         ExecutorSettings.from(root),
         PoolPolicy.from(root),

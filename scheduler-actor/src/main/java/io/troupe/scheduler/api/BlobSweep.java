@@ -87,6 +87,10 @@ public final class BlobSweep {
   }
 
   private Behavior<Command> look() {
+    if (directory.isOpening()) {
+      // Some queue does not know its jobs yet.
+      return Behaviors.same();
+    }
     unknown = unknownNow;
     unknownNow = new HashSet<>();
     asked = new HashMap<>();

@@ -44,11 +44,13 @@ import java.util.Optional;
 import java.util.Set;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionStage;
+import java.util.concurrent.atomic.AtomicLong;
 
 /** Jobs: one at a time, many in a stream, and what has become of them. */
 final class JobRoutes extends Asking {
   private static final Duration LONGEST_TIMEOUT = Duration.ofDays(7);
   private static final Duration PROGRESS_PATIENCE = Duration.ofSeconds(2);
+  private static final Duration LONGEST_KEEP = Duration.ofDays(366);
   private static final int MOST_ATTEMPTS = 1000;
   private static final int PRIORITIES = 1000;
   private static final int MOST_LISTED = 1000;
@@ -64,6 +66,7 @@ final class JobRoutes extends Asking {
   private final ApiParts parts;
   private final ApiSettings settings;
   private final Blobs blobs;
+  private final AtomicLong maps = new AtomicLong();
 
   JobRoutes(ActorSystem<?> system, ApiParts parts, ApiSettings settings, Blobs blobs) {
     super(system);
@@ -133,10 +136,22 @@ final class JobRoutes extends Asking {
   private CompletionStage<HttpResponse> submit(
       String pool, Map<String, String> values, HttpRequest request) {
     Parameters parameters =
-        Parameters.of(values, Set.of("function", "wait", "id", "timeout", "attempts", "priority"));
+        Parameters.of(
+            values,
+            Set.of(
+                "function",
+                "wait",
+                "id",
+                "timeout",
+                "attempts",
+                "priority",
+                "submitter",
+                "delay",
+                "ttl",
+                "keep"));
     QueueEntry entry = queueFor(pool);
     String function = function(parameters);
-    NewJob.Terms terms = terms(parameters, entry.spec().job());
+    NewJob.Terms terms = terms(parameters, entry.spec().job(), "");
     Duration wait = wait(parameters);
     Optional<String> key = parameters.text("id").map(id -> bounded("id", id));
     io.troupe.model.ContentType type =
@@ -322,8 +337,13 @@ final class JobRoutes extends Asking {
       String id,
       akka.japi.function.Function<ActorRef<JobQueue.Answer>, JobQueue.Command> question,
       Duration wait) {
-    QueueEntry entry =
-        parts.directory().ofJob(id).orElseThrow(() -> new ApiException(ApiError.jobNotFound(id)));
+    Optional<QueueEntry> known = parts.directory().ofJob(id);
+    if (known.isEmpty() && parts.directory().isOpening()) {
+      throw new ApiException(
+          ApiError.of(503, "STARTING", "The scheduler still reads its jobs; ask again in a moment")
+              .after(Duration.ofSeconds(1)));
+    }
+    QueueEntry entry = known.orElseThrow(() -> new ApiException(ApiError.jobNotFound(id)));
     return ask(entry.queue(), question, wait);
   }
 
@@ -340,6 +360,10 @@ final class JobRoutes extends Asking {
   private static ApiError refusal(JobQueue.Answer answer) {
     if (answer instanceof JobQueue.Full full) {
       return ApiError.of(429, "QUEUE_FULL", full.message()).after(full.retryAfter());
+    }
+    if (answer instanceof JobQueue.Unavailable unavailable) {
+      return ApiError.of(503, "STORE_UNAVAILABLE", unavailable.message())
+          .after(unavailable.retryAfter());
     }
     if (answer instanceof JobQueue.Unknown unknown) {
       return ApiError.jobNotFound(unknown.id());
@@ -388,7 +412,9 @@ final class JobRoutes extends Asking {
 
   private HttpResponse map(String pool, Map<String, String> values, HttpRequest request) {
     Parameters parameters =
-        Parameters.of(values, Set.of("function", "timeout", "attempts", "priority"));
+        Parameters.of(
+            values,
+            Set.of("function", "timeout", "attempts", "priority", "submitter", "ttl", "keep"));
     QueueEntry entry = queueFor(pool);
     Body body = new Body();
     MapStage.Order order =
@@ -396,7 +422,8 @@ final class JobRoutes extends Asking {
             entry.queue(),
             pool,
             function(parameters),
-            terms(parameters, entry.spec().job()),
+            // Maps of nobody in particular take turns like so many submitters.
+            terms(parameters, entry.spec().job(), "map " + maps.incrementAndGet()),
             (int) parts.jobs().payloadBytes(),
             settings.mapJobs(),
             settings.mapBytes(),
@@ -508,7 +535,7 @@ final class JobRoutes extends Asking {
     return parameters.duration("wait", settings.longestWait(), Duration.ZERO);
   }
 
-  private static NewJob.Terms terms(Parameters parameters, JobPolicy policy) {
+  private static NewJob.Terms terms(Parameters parameters, JobPolicy policy, String submitter) {
     Duration timeout = parameters.duration("timeout", LONGEST_TIMEOUT, policy.timeout());
     if (timeout.isZero()) {
       throw new ApiException(ApiError.badParameter("timeout", "must be more than nothing"));
@@ -516,6 +543,10 @@ final class JobRoutes extends Asking {
     return new NewJob.Terms(
         parameters.integer("attempts", 1, MOST_ATTEMPTS, policy.attempts()),
         Math.max(1, timeout.toMillis()),
-        parameters.integer("priority", -PRIORITIES, PRIORITIES, 0));
+        parameters.integer("priority", -PRIORITIES, PRIORITIES, 0),
+        bounded("submitter", parameters.text("submitter").orElse(submitter)),
+        parameters.duration("delay", LONGEST_TIMEOUT, Duration.ZERO).toMillis(),
+        parameters.duration("ttl", LONGEST_TIMEOUT, Duration.ZERO).toMillis(),
+        parameters.duration("keep", LONGEST_KEEP, policy.limits().keep()).toMillis());
   }
 }

@@ -6,12 +6,14 @@ import io.troupe.protocol.AttemptRef;
 import org.jspecify.annotations.Nullable;
 
 /**
- * A job as its queue keeps it. Changed by {@link QueueState} only, on the queue's thread; nothing
- * of it may leave that thread but the values of {@link #view} and {@link #end}.
+ * A job as its queue keeps it. Changed by {@link QueueState} and {@link Journal} only, on the
+ * queue's thread; nothing of it may leave that thread but the values of {@link #view}, {@link #end}
+ * and {@link #row}.
  */
 final class Job {
   static final byte[] NOTHING = {};
 
+  final long number;
   final String id;
   final String pool;
   final String function;
@@ -20,6 +22,15 @@ final class Job {
   final @Nullable String key;
   final long index;
   final long submittedAt;
+
+  /** Whether it must outlive the scheduler process. */
+  final boolean durable;
+
+  /** Not handed out before this time; moved on by retries. */
+  long due;
+
+  /** Not started after this time; 0 for never. */
+  final long expires;
 
   /** Its place among the jobs of its priority; a retried job gets a new one. */
   long sequence;
@@ -58,8 +69,33 @@ final class Job {
   long leaseUntil;
   boolean seenRunning;
 
-  Job(String id, String pool, NewJob wanted, long sequence, long now) {
-    this.id = id;
+  /** Whether it waits in the store's own time: lost, and not handed out before that is written. */
+  boolean parked;
+
+  /** Whether it waits in the store alone, without a place in its lane. */
+  boolean spilled;
+
+  /** Whether it has been spilled by this process and is not in the store yet. */
+  boolean unread;
+
+  /** Whether its holder shall be known after a restart. */
+  boolean holderKept;
+
+  /** Where its row is, once all that was sent to the store has been done. */
+  JobStore.Place place = JobStore.Place.NONE;
+
+  /** Whether something of it waits to be sent to the store. */
+  boolean unwritten;
+
+  /** How many writes of it are under way. */
+  int writing;
+
+  /** Whether nothing shall be left of it in the store. */
+  boolean forgotten;
+
+  Job(long number, String pool, NewJob wanted, boolean durable, long sequence, long now) {
+    this.number = number;
+    this.id = JobIds.text(number);
     this.pool = pool;
     this.function = wanted.function();
     this.type = wanted.type();
@@ -67,13 +103,51 @@ final class Job {
     this.terms = wanted.terms();
     this.key = wanted.key();
     this.index = wanted.index();
+    this.durable = durable;
     this.sequence = sequence;
     this.submittedAt = now;
+    this.due = terms.delayMillis() == 0 ? 0 : now + terms.delayMillis();
+    this.expires = terms.ttlMillis() == 0 ? 0 : now + terms.delayMillis() + terms.ttlMillis();
+  }
+
+  /** The job that has this row. */
+  Job(StoredJob row, long sequence) {
+    this.number = row.id();
+    this.id = JobIds.text(number);
+    this.pool = row.pool();
+    this.function = row.function();
+    this.type = row.type();
+    this.payload = row.payload();
+    this.terms = row.terms();
+    this.key = row.key();
+    this.index = 0;
+    this.durable = true;
+    this.sequence = sequence;
+    this.submittedAt = row.submittedAt();
+    this.due = row.due();
+    this.expires = row.expires();
+    this.told = row.told();
+    this.state = row.state().ended() ? row.state() : JobState.QUEUED;
+    this.fence = row.fence();
+    this.started = row.started();
+    this.uncounted = row.uncounted();
+    this.startedAt = row.startedAt();
+    this.endedAt = row.endedAt();
+    this.worker = row.worker();
+    this.cause = row.cause();
+    this.resultType = row.resultType();
+    this.result = row.result();
+    this.place = state.ended() ? JobStore.Place.ENDED : JobStore.Place.LIVE;
   }
 
   /** Whether it must never run again once it may have started. */
   boolean atMostOnce() {
     return terms.attempts() == 1;
+  }
+
+  /** Whether what is known of it is not all in the store yet. */
+  boolean ahead() {
+    return unwritten || writing > 0;
   }
 
   long bytes() {
@@ -103,9 +177,44 @@ final class Job {
     return new JobEnd(index, id, state, resultType, result, cause);
   }
 
+  /**
+   * Its row.
+   *
+   * @param keepMillis how long it is remembered after its end, unless its terms say otherwise
+   */
+  StoredJob row(long keepMillis) {
+    Holder by = holder;
+    long keep = terms.keepMillis() == 0 ? keepMillis : terms.keepMillis();
+    return new StoredJob(
+        number,
+        pool,
+        function,
+        type,
+        payload,
+        terms,
+        key,
+        submittedAt,
+        due,
+        expires,
+        state,
+        // Of an attempt that goes on without a word of who holds it, only those before are over.
+        state == JobState.RUNNING && !holderKept ? fence - 1 : fence,
+        by == null || !holderKept ? "" : by.supervisor,
+        started,
+        uncounted,
+        startedAt,
+        endedAt,
+        worker,
+        cause,
+        resultType,
+        result,
+        told,
+        state.ended() ? endedAt + keep : 0);
+  }
+
   @Override
   public int hashCode() {
-    return id.hashCode();
+    return Long.hashCode(number);
   }
 
   @Override

@@ -4,9 +4,11 @@ import akka.actor.typed.ActorRef;
 import akka.actor.typed.Behavior;
 import akka.actor.typed.javadsl.ActorContext;
 import akka.actor.typed.javadsl.Behaviors;
+import akka.actor.typed.javadsl.StashBuffer;
 import akka.actor.typed.javadsl.TimerScheduler;
 import io.troupe.model.Cause;
 import io.troupe.model.ContentType;
+import io.troupe.model.JobPolicy;
 import io.troupe.protocol.Assignment;
 import io.troupe.protocol.AttemptRef;
 import io.troupe.protocol.Outcome;
@@ -16,13 +18,19 @@ import io.troupe.protocol.SupervisorToScheduler;
 import java.time.Duration;
 import java.time.InstantSource;
 import java.util.ArrayList;
+import java.util.Comparator;
 import java.util.HashMap;
 import java.util.HashSet;
+import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import java.util.Optional;
+import java.util.OptionalLong;
 import java.util.Set;
-import java.util.function.Consumer;
+import java.util.concurrent.CompletionException;
+import java.util.random.RandomGenerator;
+import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -30,6 +38,11 @@ import org.jspecify.annotations.Nullable;
  * their submitters how they ended. All decisions are {@link QueueState}'s; this actor brings it
  * messages and time and carries its decisions out in batches: whatever lies in the mailbox is
  * handled first, then each supervisor and each submitter gets one message.
+ *
+ * <p>Of a durable job nobody is told anything before it is in the store ({@link Effects} wait for
+ * their write), be it that it was accepted or how it ended. One write is under way at a time, and
+ * what comes up meanwhile goes into the next (group commit). Hand-outs do not wait, except those of
+ * jobs that may run only once.
  */
 public final class JobQueue {
 
@@ -85,12 +98,44 @@ public final class JobQueue {
   /** Tells nobody any more. */
   public record StopWatching() implements Command {}
 
+  /** From now on this holds for the pool's jobs. */
+  public record Apply(JobPolicy policy) implements Command {}
+
   /** Cancels all jobs, tells who waits for them, and ends the queue. */
   public record Close(Cause cause) implements Command {}
 
   private record FromSupervisor(SupervisorToQueue message) implements Command {}
 
   private record WaitOver(Waiter waiter) implements Command {}
+
+  private record Opened(JobStore.Opened opened) implements Command {}
+
+  private record Written(Optional<String> trouble) implements Command {}
+
+  private record LaneRead(Lane lane, int wanted, List<StoredJob> rows) implements Command {}
+
+  private record LaneNotRead(Lane lane) implements Command {}
+
+  private record KeyLooked(String key, Optional<StoredJob> row) implements Command {}
+
+  private record KeyNotLooked(String key, String trouble) implements Command {}
+
+  /** A job that is not in memory was looked for, for this question. */
+  private record Looked(Command question, Optional<StoredJob> row) implements Command {}
+
+  private record NotOpened(String trouble) implements Command {}
+
+  private enum OpenAgain implements Command {
+    NOW
+  }
+
+  private enum WriteAgain implements Command {
+    NOW
+  }
+
+  private enum Due implements Command {
+    NOW
+  }
 
   private enum Flush implements Command {
     NOW
@@ -120,6 +165,9 @@ public final class JobQueue {
   /** The queue is full: try again after a while. */
   public record Full(String message, Duration retryAfter) implements Answer {}
 
+  /** The store does not work: nothing was done; try again after a while. */
+  public record Unavailable(String message, Duration retryAfter) implements Answer {}
+
   /** The job's state does not allow it. */
   public record Refused(String message) implements Answer {}
 
@@ -134,6 +182,9 @@ public final class JobQueue {
 
   private static final Duration RETRY_AFTER = Duration.ofSeconds(1);
   private static final Duration TICK = Duration.ofSeconds(1);
+  private static final int TICKS_PER_SWEEP = 10;
+  private static final int STASHED_AT_MOST = 1_000_000;
+  private static final long READ_BYTES = 8 << 20;
 
   /**
    * Thanks wait so long for jobs to go with, as a message of their own costs as much as one more.
@@ -143,26 +194,36 @@ public final class JobQueue {
   /** So many batches are thanked for without waiting: the supervisor keeps them until then. */
   private static final int THANK_AT_ONCE = 32;
 
-  /**
-   * The queue of one pool.
-   *
-   * @param entry where it publishes its numbers
-   * @param time must not go back
-   * @param times what takes note of each end
-   */
-  static Behavior<Command> create(
-      String pool,
+  /** What a queue is given. */
+  record Parts(
       JobSettings settings,
+      JobStore store,
       JobIds ids,
       InstantSource time,
-      Consumer<QueueCounts> entry,
-      JobTimes times) {
+      RandomGenerator random,
+      Listeners listeners) {}
+
+  /** Whom a queue tells what others read without asking; called on the queue's thread. */
+  interface Listeners {
+    /** The queue has been opened, and these are the prefixes of its jobs' ids. */
+    void opened(List<Long> prefixes);
+
+    /** Its numbers are these. */
+    void counted(QueueCounts counts);
+
+    /** A job has ended so many milliseconds after its submission. */
+    void ended(JobState state, long millis);
+  }
+
+  /** The queue of one pool. */
+  static Behavior<Command> create(String pool, JobPolicy policy, Parts parts) {
     return Behaviors.setup(
         context ->
             Behaviors.withTimers(
                 timers ->
-                    new JobQueue(pool, settings, ids, time, entry, times, context, timers)
-                        .running()));
+                    Behaviors.withStash(
+                        STASHED_AT_MOST,
+                        stash -> new JobQueue(pool, policy, parts, context, timers).open(stash))));
   }
 
   /** A submitter of many jobs and the ends he has yet to be told. */
@@ -180,9 +241,18 @@ public final class JobQueue {
     final ActorRef<SchedulerToSupervisor> ref;
     List<Assignment> assignments = new ArrayList<>();
     List<AttemptRef> withdrawn = new ArrayList<>();
+
+    /** Up to which message all outcomes have come, and up to which they are safe. */
     long settledUpTo;
+
+    long safeUpTo;
     boolean fresh = true;
+
+    /** How many batches of outcomes have come since the last flush. */
     int thanks;
+
+    /** How many are safe that it has not been thanked for. */
+    int owed;
 
     Link(ActorRef<SchedulerToSupervisor> ref) {
       this.ref = ref;
@@ -191,40 +261,70 @@ public final class JobQueue {
 
   private record Waiter(String id, ActorRef<Answer> replyTo) {}
 
+  /**
+   * An answer that waits.
+   *
+   * @param job the job that is answered for
+   * @param submission whether it is the answer to the job's submission
+   */
+  private record Reply(ActorRef<Answer> to, Answer answer, Job job, boolean submission) {}
+
+  /** So many batches of outcomes have come, up to this one. */
+  private record Thanks(long upTo, int batches) {}
+
+  /** What is told to others once a write is done. */
+  private static final class Effects {
+    final List<Reply> replies = new ArrayList<>();
+    final Map<ManySubmitter, List<JobEnd>> ends = new LinkedHashMap<>();
+    final Map<Link, Thanks> thanks = new LinkedHashMap<>();
+    final Map<Link, List<Assignment>> assignments = new LinkedHashMap<>();
+  }
+
+  private record Write(Journal.Entry entry, Effects effects) {}
+
   private final String pool;
   private final JobSettings settings;
   private final InstantSource time;
-  private final Consumer<QueueCounts> published;
-  private final JobTimes times;
+  private final JobStore store;
+  private final JobIds ids;
+  private final Listeners listeners;
   private final ActorContext<Command> context;
   private final TimerScheduler<Command> timers;
   private final QueueState state;
+  private final Journal journal;
   private final ActorRef<SupervisorToQueue> inbox;
 
   private final Map<String, Link> links = new HashMap<>();
   private final Map<ActorRef<Told>, ManySubmitter> submitters = new HashMap<>();
   private final Set<ManySubmitter> toTell = new HashSet<>();
   private final Map<String, List<Waiter>> waiters = new HashMap<>();
+  private final Map<String, List<Submit>> lookedFor = new HashMap<>();
+  private final List<Job> unacknowledged = new ArrayList<>();
+  private Effects effects = new Effects();
+  private @Nullable Write underWay;
+  private Optional<String> trouble = Optional.empty();
+  private JobPolicy policy;
   private @Nullable ActorRef<List<JobFact>> listener;
   private List<JobFact> facts = new ArrayList<>();
   private boolean flushing;
+  private int ticks;
 
   private JobQueue(
       String pool,
-      JobSettings settings,
-      JobIds ids,
-      InstantSource time,
-      Consumer<QueueCounts> published,
-      JobTimes times,
+      JobPolicy policy,
+      Parts parts,
       ActorContext<Command> context,
       TimerScheduler<Command> timers) {
     this.pool = pool;
-    this.settings = settings;
-    this.time = time;
-    this.published = published;
-    this.times = times;
+    this.policy = policy;
+    this.settings = parts.settings();
+    this.time = parts.time();
+    this.store = parts.store();
+    this.ids = parts.ids();
+    this.listeners = parts.listeners();
     this.context = context;
     this.timers = timers;
+    this.journal = new Journal(settings.rememberStored().toMillis());
     this.state =
         new QueueState(
             pool,
@@ -232,9 +332,72 @@ public final class JobQueue {
             settings.supervisorBytes(),
             settings.lease(),
             ids,
+            policy,
+            parts.random(),
             new BatchingOutbox());
     this.inbox = context.messageAdapter(SupervisorToQueue.class, FromSupervisor::new);
+  }
+
+  // ---- states
+
+  private Behavior<Command> open(StashBuffer<Command> stash) {
+    context.pipeToSelf(
+        store.open(pool, ids.prefix()),
+        (opened, failure) ->
+            failure == null ? new Opened(opened) : new NotOpened(message(failure)));
+    return Behaviors.receive(Command.class)
+        .onMessage(Opened.class, opened -> onOpened(opened.opened(), stash))
+        .onMessage(NotOpened.class, this::onNotOpened)
+        .onMessageEquals(OpenAgain.NOW, () -> open(stash))
+        .onMessage(Close.class, this::onClose)
+        .onAnyMessage(
+            message -> {
+              stash.stash(message);
+              return Behaviors.same();
+            })
+        .build();
+  }
+
+  private Behavior<Command> onNotOpened(NotOpened not) {
+    context.getLog().error("The jobs of pool {} cannot be read. {}", pool, not.trouble());
+    timers.startSingleTimer(OpenAgain.NOW, RETRY_AFTER);
+    return Behaviors.same();
+  }
+
+  private Behavior<Command> onOpened(JobStore.Opened opened, StashBuffer<Command> stash) {
+    state.restore(opened, now());
+    listeners.opened(opened.prefixes());
+    listeners.counted(state.counts());
     timers.startTimerWithFixedDelay(Tick.NOW, TICK);
+    return filling(readMore(), stash);
+  }
+
+  /** Waits for the first jobs of each lane: those are what supervisors come back with. */
+  private Behavior<Command> filling(int reads, StashBuffer<Command> stash) {
+    if (reads == 0) {
+      flushSoon();
+      return stash.unstashAll(running());
+    }
+    return Behaviors.receive(Command.class)
+        .onMessage(
+            LaneRead.class,
+            read -> {
+              onLaneRead(read);
+              return filling(reads - 1, stash);
+            })
+        .onMessage(
+            LaneNotRead.class,
+            not -> {
+              onLaneNotRead(not);
+              return filling(reads - 1, stash);
+            })
+        .onMessage(Close.class, this::onClose)
+        .onAnyMessage(
+            message -> {
+              stash.stash(message);
+              return Behaviors.same();
+            })
+        .build();
   }
 
   private Behavior<Command> running() {
@@ -243,6 +406,12 @@ public final class JobQueue {
         .onMessage(SubmitMany.class, this::onSubmitMany)
         .onMessage(Submit.class, this::onSubmit)
         .onMessageEquals(Flush.NOW, this::onFlush)
+        .onMessage(Written.class, this::onWritten)
+        .onMessage(LaneRead.class, this::onLaneRead)
+        .onMessage(LaneNotRead.class, this::onLaneNotRead)
+        .onMessage(KeyLooked.class, this::onKeyLooked)
+        .onMessage(KeyNotLooked.class, this::onKeyNotLooked)
+        .onMessage(Looked.class, this::onLooked)
         .onMessage(Find.class, this::onFind)
         .onMessage(WaitOver.class, this::onWaitOver)
         .onMessage(Cancel.class, this::onCancel)
@@ -256,6 +425,9 @@ public final class JobQueue {
         .onMessage(WatchJobs.class, this::onWatchJobs)
         .onMessage(StopWatching.class, stop -> onStopWatching())
         .onMessageEquals(Thank.NOW, this::onThank)
+        .onMessage(Apply.class, this::onApply)
+        .onMessageEquals(WriteAgain.NOW, this::onWriteAgain)
+        .onMessageEquals(Due.NOW, this::flushSoon)
         .onMessageEquals(Tick.NOW, this::onTick)
         .onMessage(Close.class, this::onClose)
         .build();
@@ -263,17 +435,88 @@ public final class JobQueue {
 
   // ---- clients
 
+  private boolean isDurable() {
+    return policy.durability() == JobPolicy.Durability.STORE;
+  }
+
   private Behavior<Command> onSubmit(Submit submit) {
+    String key = submit.job().key();
+    if (key == null || !isDurable() || state.withKey(key).isPresent()) {
+      return submit(submit);
+    }
+    List<Submit> others = lookedFor.get(key);
+    if (others != null) {
+      others.add(submit);
+      return Behaviors.same();
+    }
+    lookedFor.put(key, new ArrayList<>(List.of(submit)));
+    context.pipeToSelf(
+        store.withKey(pool, key),
+        (row, failure) ->
+            failure == null ? new KeyLooked(key, row) : new KeyNotLooked(key, message(failure)));
+    return Behaviors.same();
+  }
+
+  private Behavior<Command> onKeyLooked(KeyLooked looked) {
+    for (Submit submit : Objects.requireNonNull(lookedFor.remove(looked.key()))) {
+      // What is read of a job that was refused is still to be removed.
+      Optional<StoredJob> row = looked.row().filter(found -> !state.isAborted(found.id()));
+      if (row.isPresent()) {
+        answer(row.get(), submit.patience(), submit.replyTo());
+      } else {
+        submit(submit);
+      }
+    }
+    return flushSoon();
+  }
+
+  private Behavior<Command> onKeyNotLooked(KeyNotLooked not) {
+    for (Submit submit : Objects.requireNonNull(lookedFor.remove(not.key()))) {
+      submit.replyTo().tell(new Unavailable(not.trouble(), RETRY_AFTER));
+    }
+    return Behaviors.same();
+  }
+
+  private Behavior<Command> submit(Submit submit) {
     NewJob wanted = submit.job();
     Optional<Job> known = wanted.key() == null ? Optional.empty() : state.withKey(wanted.key());
     if (known.isPresent()) {
-      answer(known.get(), submit.patience(), submit.replyTo());
+      answer(known.get(), submit.patience(), submit.replyTo(), false);
+      return flushSoon();
+    }
+    if (isDurable() && trouble.isPresent()) {
+      submit.replyTo().tell(new Unavailable(trouble.get(), RETRY_AFTER));
+      return Behaviors.same();
+    }
+    long now = now();
+    Duration turn = state.rateWait(now);
+    if (!turn.isZero()) {
+      submit.replyTo().tell(tooFast(turn));
     } else if (state.hasRoomFor(wanted.payload().length)) {
-      answer(state.submit(wanted, null, now()), submit.patience(), submit.replyTo());
+      Job job = state.submit(wanted, null, now);
+      if (job.durable) {
+        if (submit.patience().isZero() || job.key != null || job.spilled) {
+          journal.add(job);
+        } else {
+          // Nobody has been told that it is accepted, and most end before anybody must be.
+          unacknowledged.add(job);
+        }
+      }
+      answer(job, submit.patience(), submit.replyTo(), true);
     } else {
       submit.replyTo().tell(full());
     }
     return flushSoon();
+  }
+
+  private Full tooFast(Duration wait) {
+    return new Full(
+        "Pool "
+            + pool
+            + " takes "
+            + policy.limits().rate()
+            + " jobs a second and no more (job.limits.rate)",
+        wait);
   }
 
   private Full full() {
@@ -285,8 +528,8 @@ public final class JobQueue {
             + (counts.queued() + counts.running())
             + " jobs of "
             + counts.bytes()
-            + " bytes queued or running and takes no more for now (troupe.jobs.max-queued,"
-            + " max-queued-bytes)",
+            + " bytes queued or running and takes no more for now (job.limits.queued,"
+            + " troupe.jobs.max-queued, max-queued-bytes)",
         RETRY_AFTER);
   }
 
@@ -301,7 +544,8 @@ public final class JobQueue {
     List<NewJob> jobs = many.jobs();
     for (int i = 0; i < jobs.size(); i++) {
       NewJob job = jobs.get(i);
-      if (!state.hasRoomFor(job.payload().length)) {
+      boolean stored = trouble.isEmpty() || !isDurable();
+      if (!stored || !state.rateWait(now).isZero() || !state.hasRoomFor(job.payload().length)) {
         many.submitter().tell(new NotTaken(List.copyOf(jobs.subList(i, jobs.size())), RETRY_AFTER));
         break;
       }
@@ -322,69 +566,175 @@ public final class JobQueue {
   }
 
   private Behavior<Command> onFind(Find find) {
-    state
-        .find(find.id())
-        .ifPresentOrElse(
-            job -> answer(job, find.patience(), find.replyTo()),
-            () -> find.replyTo().tell(new Unknown(find.id())));
-    return Behaviors.same();
+    Optional<Job> job = state.find(find.id());
+    if (job.isPresent()) {
+      answer(job.get(), find.patience(), find.replyTo(), false);
+    } else {
+      look(find.id(), find, find.replyTo());
+    }
+    return flushSoon();
   }
 
   private Behavior<Command> onCancel(Cancel cancel) {
-    Cause cause = Cause.of(Cause.Kind.KILLED, "Cancelled through the API");
-    state
-        .find(cancel.id())
-        .ifPresentOrElse(
-            job -> {
-              state.cancel(job, cause, now());
-              cancel.replyTo().tell(answer(job));
-            },
-            () -> cancel.replyTo().tell(new Unknown(cancel.id())));
+    Optional<Job> job = state.find(cancel.id());
+    if (job.isPresent()) {
+      cancel(job.get(), cancel.replyTo());
+    } else {
+      look(cancel.id(), cancel, cancel.replyTo());
+    }
     return flushSoon();
   }
 
+  private void cancel(Job job, ActorRef<Answer> replyTo) {
+    state.cancel(job, Cause.of(Cause.Kind.KILLED, "Cancelled through the API"), now());
+    reply(replyTo, answer(job), job, false);
+  }
+
   private Behavior<Command> onRetry(Retry retry) {
-    state
-        .find(retry.id())
-        .ifPresentOrElse(
-            job -> retry.replyTo().tell(retry(job)),
-            () -> retry.replyTo().tell(new Unknown(retry.id())));
+    Optional<Job> job = state.find(retry.id());
+    if (job.isPresent()) {
+      reply(retry.replyTo(), retry(job.get()), job.get(), false);
+    } else {
+      look(retry.id(), retry, retry.replyTo());
+    }
     return flushSoon();
+  }
+
+  /** Looks for a job in the store and comes back to the question when it is known. */
+  private void look(String id, Command question, ActorRef<Answer> replyTo) {
+    OptionalLong number = JobIds.number(id);
+    if (number.isEmpty()) {
+      replyTo.tell(new Unknown(id));
+      return;
+    }
+    context.pipeToSelf(
+        store.find(pool, number.getAsLong()),
+        (row, failure) -> {
+          if (failure != null) {
+            replyTo.tell(new Unavailable(message(failure), RETRY_AFTER));
+            return Flush.NOW;
+          }
+          return new Looked(question, row);
+        });
+  }
+
+  private Behavior<Command> onLooked(Looked looked) {
+    Command question = looked.question();
+    Optional<StoredJob> row = looked.row();
+    if (question instanceof Find find) {
+      // It may have been read into memory meanwhile, and be further by now.
+      Optional<Job> job = state.find(find.id());
+      if (job.isPresent()) {
+        answer(job.get(), find.patience(), find.replyTo(), false);
+      } else {
+        row.ifPresentOrElse(
+            found -> answer(found, find.patience(), find.replyTo()),
+            () -> find.replyTo().tell(new Unknown(find.id())));
+      }
+    } else if (question instanceof Cancel cancel) {
+      row.map(state::found)
+          .ifPresentOrElse(
+              job -> cancel(job, cancel.replyTo()),
+              () -> cancel.replyTo().tell(new Unknown(cancel.id())));
+    } else if (question instanceof Retry retry) {
+      retryStored(retry, row);
+    }
+    return flushSoon();
+  }
+
+  private void retryStored(Retry retry, Optional<StoredJob> row) {
+    if (row.isEmpty()) {
+      retry.replyTo().tell(new Unknown(retry.id()));
+    } else if (!row.get().state().ended() && state.find(retry.id()).isEmpty()) {
+      retry.replyTo().tell(notRetryable(retry.id(), JobState.QUEUED));
+    } else {
+      Job job = state.found(row.get());
+      reply(retry.replyTo(), retry(job), job, false);
+    }
   }
 
   private Answer retry(Job job) {
     JobState before = job.state;
-    if (state.retry(job)) {
+    if (state.retry(job, now())) {
       return answer(job);
     }
     boolean ended = before.ended() && before != JobState.SUCCEEDED;
-    return ended
-        ? full()
-        : new Refused(
-            "Job "
-                + job.id
-                + " is "
-                + before
-                + "; only a FAILED, CANCELLED or DEAD job can be retried");
+    return ended ? full() : notRetryable(job.id, before);
+  }
+
+  private static Refused notRetryable(String id, JobState is) {
+    return new Refused(
+        "Job " + id + " is " + is + "; only a FAILED, CANCELLED or DEAD job can be retried");
   }
 
   private Behavior<Command> onListJobs(ListJobs list) {
     Optional<JobState> wanted = list.state();
-    List<Job> newest =
-        state.newest(job -> wanted.isEmpty() || job.state == wanted.get(), list.limit());
-    list.replyTo().tell(newest.stream().map(Job::view).toList());
+    List<JobView> known =
+        state.newest(job -> wanted.isEmpty() || job.state == wanted.get(), list.limit()).stream()
+            .map(Job::view)
+            .toList();
+    Set<Long> here = state.numbers();
+    store
+        .newest(pool, wanted, list.limit())
+        .whenComplete(
+            (rows, failure) ->
+                list.replyTo()
+                    .tell(
+                        failure == null ? merged(known, rows, here, wanted, list.limit()) : known));
     return Behaviors.same();
   }
 
-  private void answer(Job job, Duration patience, ActorRef<Answer> replyTo) {
+  /** Rows of jobs that are known here may be behind, and do not count. */
+  private static List<JobView> merged(
+      List<JobView> known,
+      List<StoredJob> rows,
+      Set<Long> here,
+      Optional<JobState> wanted,
+      int limit) {
+    Stream<JobView> others =
+        rows.stream()
+            .filter(row -> !here.contains(row.id()))
+            .map(StoredJob::view)
+            .filter(view -> wanted.isEmpty() || view.state() == wanted.get());
+    return Stream.concat(known.stream(), others)
+        .sorted(Comparator.comparing(JobView::id).reversed())
+        .limit(limit)
+        .toList();
+  }
+
+  private void answer(Job job, Duration patience, ActorRef<Answer> replyTo, boolean submission) {
     if (job.state.ended() || patience.isZero()) {
-      replyTo.tell(answer(job));
+      reply(replyTo, answer(job), job, submission);
       return;
     }
-    Waiter waiter = new Waiter(job.id, replyTo);
     job.awaited = true;
-    waiters.computeIfAbsent(job.id, id -> new ArrayList<>(1)).add(waiter);
+    await(job.id, patience, replyTo);
+  }
+
+  /** Answers for a job of which only the row is known. */
+  private void answer(StoredJob row, Duration patience, ActorRef<Answer> replyTo) {
+    if (row.state().ended()) {
+      replyTo.tell(new Ended(row.view(), row.resultType(), row.result()));
+    } else if (patience.isZero()) {
+      replyTo.tell(new Accepted(row.view()));
+    } else {
+      await(JobIds.text(row.id()), patience, replyTo);
+    }
+  }
+
+  private void await(String id, Duration patience, ActorRef<Answer> replyTo) {
+    Waiter waiter = new Waiter(id, replyTo);
+    waiters.computeIfAbsent(id, any -> new ArrayList<>(1)).add(waiter);
     timers.startSingleTimer(waiter, new WaitOver(waiter), patience);
+  }
+
+  /** Tells it, when all that is known of the job is in the store. */
+  private void reply(ActorRef<Answer> to, Answer answer, Job job, boolean submission) {
+    if (job.durable && (job.ahead() || submission)) {
+      effects.replies.add(new Reply(to, answer, job, submission));
+    } else {
+      to.tell(answer);
+    }
   }
 
   private static Answer answer(Job job) {
@@ -396,13 +746,27 @@ public final class JobQueue {
   private Behavior<Command> onWaitOver(WaitOver over) {
     Waiter waiter = over.waiter();
     List<Waiter> waiting = waiters.get(waiter.id());
-    if (waiting != null && waiting.remove(waiter)) {
-      if (waiting.isEmpty()) {
-        waiters.remove(waiter.id());
-      }
-      state.find(waiter.id()).ifPresent(job -> waiter.replyTo().tell(answer(job)));
+    if (waiting == null || !waiting.remove(waiter)) {
+      return Behaviors.same();
     }
-    return Behaviors.same();
+    if (waiting.isEmpty()) {
+      waiters.remove(waiter.id());
+    }
+    Optional<Job> job = state.find(waiter.id());
+    if (job.isPresent()) {
+      acknowledge(job.get());
+      reply(waiter.replyTo(), answer(job.get()), job.get(), false);
+    } else {
+      look(waiter.id(), new Find(waiter.id(), Duration.ZERO, waiter.replyTo()), waiter.replyTo());
+    }
+    return flushSoon();
+  }
+
+  /** From now on the job counts as accepted. */
+  private void acknowledge(Job job) {
+    if (job.durable && job.place == JobStore.Place.NONE) {
+      journal.add(job);
+    }
   }
 
   // ---- supervisors
@@ -472,6 +836,12 @@ public final class JobQueue {
     return Behaviors.same();
   }
 
+  private Behavior<Command> onApply(Apply apply) {
+    policy = apply.policy();
+    state.apply(policy);
+    return flushSoon();
+  }
+
   private Behavior<Command> onStopWatching() {
     listener = null;
     facts.clear();
@@ -479,13 +849,34 @@ public final class JobQueue {
   }
 
   private Behavior<Command> onTick() {
-    state.expire(now());
+    long now = now();
+    state.expire(now);
+    for (Job job : unacknowledged) {
+      if (!job.state.ended()) {
+        acknowledge(job);
+      }
+    }
+    unacknowledged.clear();
+    ticks++;
+    if (ticks % TICKS_PER_SWEEP == 0 && trouble.isEmpty()) {
+      store.sweep(now);
+    }
     return flushSoon();
   }
 
   private Behavior<Command> onClose(Close close) {
     state.close(close.cause(), now());
-    onFlush();
+    store.forget(pool);
+    release(effects);
+    effects = new Effects();
+    Write last = underWay;
+    if (last != null) {
+      release(last.effects());
+    }
+    toTell.forEach(submitter -> submitter.ref.tell(new Ends(submitter.ends)));
+    links.values().forEach(this::send);
+    listeners.counted(state.counts());
+    tellListener();
     return Behaviors.stopped();
   }
 
@@ -506,18 +897,46 @@ public final class JobQueue {
   private Behavior<Command> onFlush() {
     flushing = false;
     state.assign(now());
-    published.accept(state.counts());
-    links.values().forEach(this::send);
+    listeners.counted(state.counts());
+    boolean nothingToWrite = journal.isEmpty() && underWay == null;
+    for (Link link : links.values()) {
+      if (nothingToWrite) {
+        link.safeUpTo = link.settledUpTo;
+        link.owed += link.thanks;
+      } else if (link.thanks > 0) {
+        Thanks before = effects.thanks.getOrDefault(link, new Thanks(0, 0));
+        effects.thanks.put(link, new Thanks(link.settledUpTo, before.batches() + link.thanks));
+      }
+      link.thanks = 0;
+      send(link);
+    }
     for (ManySubmitter submitter : toTell) {
-      submitter.ref.tell(new Ends(submitter.ends));
+      effects.ends.computeIfAbsent(submitter, any -> new ArrayList<>()).addAll(submitter.ends);
       submitter.ends = new ArrayList<>();
     }
     toTell.clear();
+    if (nothingToWrite) {
+      release(effects);
+      effects = new Effects();
+    } else if (underWay == null) {
+      underWay = new Write(journal.take(), effects);
+      effects = new Effects();
+      write(false);
+    }
+    tellListener();
+    readMore();
+    state
+        .nextDue()
+        .ifPresent(
+            due -> timers.startSingleTimer(Due.NOW, Duration.ofMillis(Math.max(1, due - now()))));
+    return Behaviors.same();
+  }
+
+  private void tellListener() {
     if (listener != null && !facts.isEmpty()) {
       listener.tell(facts);
       facts = new ArrayList<>();
     }
-    return Behaviors.same();
   }
 
   private void send(Link link) {
@@ -527,25 +946,151 @@ public final class JobQueue {
     }
     if (!link.assignments.isEmpty()) {
       for (List<Assignment> batch : cut(link.assignments)) {
-        link.ref.tell(new SchedulerToSupervisor.Assign(batch, link.settledUpTo));
+        link.ref.tell(new SchedulerToSupervisor.Assign(batch, link.safeUpTo));
       }
       link.assignments = new ArrayList<>();
-      link.thanks = 0;
-    } else if (link.thanks >= THANK_AT_ONCE) {
+      link.owed = 0;
+    } else if (link.owed >= THANK_AT_ONCE) {
       thank(link);
-    } else if (link.thanks > 0 && !timers.isTimerActive(Thank.NOW)) {
+    } else if (link.owed > 0 && !timers.isTimerActive(Thank.NOW)) {
       timers.startSingleTimer(Thank.NOW, THANK_AFTER);
     }
   }
 
   private Behavior<Command> onThank() {
-    links.values().stream().filter(link -> link.thanks > 0).forEach(JobQueue::thank);
+    links.values().stream().filter(link -> link.owed > 0).forEach(JobQueue::thank);
     return Behaviors.same();
   }
 
   private static void thank(Link link) {
-    link.ref.tell(new SchedulerToSupervisor.Assign(List.of(), link.settledUpTo));
-    link.thanks = 0;
+    link.ref.tell(new SchedulerToSupervisor.Assign(List.of(), link.safeUpTo));
+    link.owed = 0;
+  }
+
+  // ---- the store
+
+  private void write(boolean again) {
+    Write write = Objects.requireNonNull(underWay);
+    context.pipeToSelf(
+        store.write(pool, write.entry().changes(), state.ended(), again),
+        (done, failure) ->
+            new Written(failure == null ? Optional.empty() : Optional.of(message(failure))));
+  }
+
+  private Behavior<Command> onWritten(Written written) {
+    Write write = Objects.requireNonNull(underWay);
+    if (written.trouble().isPresent()) {
+      notWritten(write, written.trouble().get());
+      return flushSoon();
+    }
+    if (trouble.isPresent()) {
+      context.getLog().info("The store takes the jobs of pool {} again", pool);
+      trouble = Optional.empty();
+    }
+    underWay = null;
+    Journal.written(write.entry());
+    long now = now();
+    write.entry().jobs().forEach(job -> state.kept(job, now));
+    release(write.effects());
+    return flushSoon();
+  }
+
+  /** Whoever waits for word that his job is accepted is told that it is not; the rest waits. */
+  private void notWritten(Write write, String why) {
+    if (trouble.isEmpty()) {
+      context.getLog().error("The jobs of pool {} cannot be stored. {}", pool, why);
+    }
+    trouble = Optional.of(why);
+    refuseSubmissions(why, write.effects().replies, effects.replies);
+    timers.startSingleTimer(WriteAgain.NOW, RETRY_AFTER);
+  }
+
+  private void refuseSubmissions(String why, List<Reply> sent, List<Reply> unsent) {
+    long now = now();
+    List<Reply> all = new ArrayList<>(sent);
+    all.addAll(unsent);
+    for (Reply reply : all) {
+      Job job = reply.job();
+      if (reply.submission() && !job.forgotten) {
+        state.abort(job, now);
+        for (Waiter waiter : waiters.getOrDefault(job.id, List.of())) {
+          timers.cancel(waiter);
+          waiter.replyTo().tell(new Unavailable(why, RETRY_AFTER));
+        }
+        waiters.remove(job.id);
+      }
+    }
+    // Others may have asked for the same job by its key.
+    for (List<Reply> replies : List.of(sent, unsent)) {
+      replies.removeIf(
+          reply -> {
+            if (reply.job().forgotten) {
+              reply.to().tell(new Unavailable(why, RETRY_AFTER));
+            }
+            return reply.job().forgotten;
+          });
+    }
+  }
+
+  private Behavior<Command> onWriteAgain() {
+    if (underWay != null) {
+      write(true);
+    }
+    return Behaviors.same();
+  }
+
+  private void release(Effects done) {
+    for (Reply reply : done.replies) {
+      reply.to().tell(reply.answer());
+    }
+    done.ends.forEach((submitter, ends) -> submitter.ref.tell(new Ends(ends)));
+    done.assignments.forEach(
+        (link, assignments) -> {
+          link.assignments.addAll(assignments);
+          send(link);
+        });
+    done.thanks.forEach(
+        (link, thanks) -> {
+          // The next flush says so, with assignments if there are some.
+          link.safeUpTo = Math.max(link.safeUpTo, thanks.upTo());
+          link.owed += thanks.batches();
+        });
+  }
+
+  /** Reads on where it is due; answers how many reads that are. */
+  private int readMore() {
+    List<Lane> lanes = state.toRead();
+    int wanted = settings.limits().window() / 2;
+    for (Lane lane : lanes) {
+      context.pipeToSelf(
+          store.page(pool, lane.priority, lane.submitter, lane.readUpTo, wanted, READ_BYTES),
+          (rows, failure) ->
+              failure == null ? new LaneRead(lane, wanted, rows) : new LaneNotRead(lane));
+    }
+    return lanes.size();
+  }
+
+  private Behavior<Command> onLaneRead(LaneRead read) {
+    long bytes = read.rows().stream().mapToLong(row -> row.payload().length).sum();
+    boolean all = read.rows().size() < read.wanted() && bytes < READ_BYTES;
+    for (Job job : state.read(read.lane(), read.rows(), all, now())) {
+      job.awaited = waiters.containsKey(job.id);
+    }
+    return flushSoon();
+  }
+
+  private Behavior<Command> onLaneNotRead(LaneNotRead not) {
+    // The next tick's flush tries again.
+    state.notRead(not.lane());
+    return Behaviors.same();
+  }
+
+  private static String message(Throwable failure) {
+    Throwable cause = failure;
+    while (cause instanceof CompletionException && cause.getCause() != null) {
+      cause = cause.getCause();
+    }
+    return String.valueOf(cause.getMessage());
   }
 
   private List<List<Assignment>> cut(List<Assignment> assignments) {
@@ -570,7 +1115,15 @@ public final class JobQueue {
     @Override
     public void assign(String supervisor, Assignment assignment) {
       Link link = links.get(supervisor);
-      if (link != null) {
+      if (link == null) {
+        return;
+      }
+      boolean waits =
+          assignment.exclusive()
+              && state.find(assignment.job()).filter(job -> job.durable).isPresent();
+      if (waits) {
+        effects.assignments.computeIfAbsent(link, any -> new ArrayList<>()).add(assignment);
+      } else {
         link.assignments.add(assignment);
       }
     }
@@ -591,7 +1144,7 @@ public final class JobQueue {
       if (!job.state.ended()) {
         return;
       }
-      times.ended(job.state, job.endedAt - job.submittedAt);
+      listeners.ended(job.state, job.endedAt - job.submittedAt);
       if (job.submitter instanceof ManySubmitter submitter) {
         submitter.ends.add(job.end());
         toTell.add(submitter);
@@ -605,12 +1158,22 @@ public final class JobQueue {
       job.awaited = false;
       List<Waiter> waiting = waiters.remove(job.id);
       if (waiting != null) {
-        published.accept(state.counts());
+        listeners.counted(state.counts());
+        Answer answer = JobQueue.answer(job);
         for (Waiter waiter : waiting) {
           timers.cancel(waiter);
-          waiter.replyTo().tell(answer(job));
+          if (job.durable) {
+            effects.replies.add(new Reply(waiter.replyTo(), answer, job, false));
+          } else {
+            waiter.replyTo().tell(answer);
+          }
         }
       }
+    }
+
+    @Override
+    public void keep(Job job) {
+      journal.add(job);
     }
   }
 }

@@ -11,9 +11,11 @@ import io.troupe.protocol.SupervisorToScheduler;
 import io.troupe.scheduler.pool.PoolFact;
 import io.troupe.scheduler.pool.SchedulerActor;
 import java.time.Duration;
+import java.time.Instant;
 import java.time.InstantSource;
 import java.util.List;
 import java.util.Optional;
+import java.util.SplittableRandom;
 import java.util.function.Function;
 import org.jspecify.annotations.Nullable;
 
@@ -50,12 +52,14 @@ public final class JobQueues {
     NOW
   }
 
+  private static final Instant EPOCH_OF_PREFIXES = Instant.parse("2020-01-01T00:00:00Z");
   private static final Duration SAY_LOAD_EVERY = Duration.ofSeconds(1);
 
   /**
    * The parent of all queues.
    *
    * @param directory what it keeps up to date
+   * @param store where the jobs of durable pools are
    * @param time must not go back
    * @param times makes what takes note of the ends of a pool's jobs
    */
@@ -63,6 +67,7 @@ public final class JobQueues {
       ActorRef<SchedulerActor.Command> scheduler,
       QueueDirectory directory,
       JobSettings settings,
+      JobStore store,
       InstantSource time,
       Function<String, JobTimes> times) {
     return Behaviors.setup(
@@ -73,7 +78,7 @@ public final class JobQueues {
                   scheduler.tell(
                       new SchedulerActor.Subscribe(
                           context.messageAdapter(PoolFact.class, Heard::new)));
-                  return new JobQueues(scheduler, directory, settings, time, times, context)
+                  return new JobQueues(scheduler, directory, settings, store, time, times, context)
                       .running();
                 }));
   }
@@ -81,6 +86,7 @@ public final class JobQueues {
   private final ActorRef<SchedulerActor.Command> scheduler;
   private final QueueDirectory directory;
   private final JobSettings settings;
+  private final JobStore store;
   private final InstantSource time;
   private final Function<String, JobTimes> times;
   private final ActorContext<Command> context;
@@ -91,12 +97,15 @@ public final class JobQueues {
       ActorRef<SchedulerActor.Command> scheduler,
       QueueDirectory directory,
       JobSettings settings,
+      JobStore store,
       InstantSource time,
       Function<String, JobTimes> times,
       ActorContext<Command> context) {
     this.scheduler = scheduler;
     this.directory = directory;
     this.settings = settings;
+    this.store = store;
+    this.lastPrefix = store.lastPrefix();
     this.time = time;
     this.times = times;
     this.context = context;
@@ -134,24 +143,63 @@ public final class JobQueues {
   }
 
   private void open(PoolSpec spec) {
-    // Two queues must not share a prefix, even if they are opened in the same millisecond.
-    lastPrefix = Math.max(lastPrefix + 1, time.millis());
+    // Two queues must not share a prefix, not even with an empty store or in the same second.
+    long seconds = time.instant().getEpochSecond() - EPOCH_OF_PREFIXES.getEpochSecond();
+    lastPrefix = Math.max(lastPrefix + 1, seconds);
     JobIds ids = new JobIds(lastPrefix);
     String pool = spec.name();
+    Published published = new Published(times.apply(pool));
     ActorRef<JobQueue.Command> queue =
         context.spawn(
             JobQueue.create(
                 pool,
-                settings,
-                ids,
-                time,
-                counts -> directory.ofPool(pool).ifPresent(entry -> entry.count(counts)),
-                times.apply(pool)),
+                spec.job(),
+                new JobQueue.Parts(settings, store, ids, time, new SplittableRandom(), published)),
             pool + "-" + ids.prefix());
-    directory.add(new QueueEntry(queue, ids.prefix(), spec));
+    QueueEntry entry = new QueueEntry(queue, spec);
+    directory.add(entry);
+    published.in(entry);
     ActorRef<List<JobFact>> wanted = listener;
     if (wanted != null) {
       queue.tell(new JobQueue.WatchJobs(wanted));
+    }
+  }
+
+  /** Brings what a queue says of itself to where others look for it. */
+  private final class Published implements JobQueue.Listeners {
+    private final JobTimes noted;
+
+    // The queue may speak before its entry is made, which needs the queue.
+    private @Nullable QueueEntry entry;
+    private List<Long> prefixes = List.of();
+
+    Published(JobTimes noted) {
+      this.noted = noted;
+    }
+
+    synchronized void in(QueueEntry known) {
+      entry = known;
+      directory.opened(known, prefixes);
+    }
+
+    @Override
+    public synchronized void opened(List<Long> ofIts) {
+      prefixes = ofIts;
+      if (entry != null) {
+        directory.opened(entry, prefixes);
+      }
+    }
+
+    @Override
+    public synchronized void counted(QueueCounts counts) {
+      if (entry != null) {
+        entry.count(counts);
+      }
+    }
+
+    @Override
+    public void ended(JobState state, long millis) {
+      noted.ended(state, millis);
     }
   }
 

@@ -14,6 +14,7 @@ import java.time.Duration;
  * @param batchBytes how many bytes of payload it carries at most, unless a single job is larger
  * @param payloadBytes how large the payload of one line of a map may be
  * @param blobs what holds for payloads and results that are not passed along
+ * @param rememberStored how long a job in the store is remembered after its end
  */
 public record JobSettings(
     QueueState.Limits limits,
@@ -22,7 +23,8 @@ public record JobSettings(
     int batchJobs,
     long batchBytes,
     long payloadBytes,
-    Blobs blobs) {
+    Blobs blobs,
+    Duration rememberStored) {
 
   /**
    * Payloads and results of single jobs that are kept in files.
@@ -63,6 +65,8 @@ public record JobSettings(
     positive("batch", batchJobs);
     positive("batch-bytes", batchBytes);
     positive("max-payload", payloadBytes);
+    positive("window", limits.window());
+    positive("remember-stored-for", rememberStored.toMillis());
     if (payloadBytes > LARGEST_PAYLOAD) {
       throw new ConfigException.BadValue(
           "troupe.jobs.max-payload",
@@ -81,7 +85,8 @@ public record JobSettings(
             jobs.getInt("remember"),
             jobs.getInt("remember-told"),
             jobs.getBytes("remember-bytes"),
-            jobs.getDuration("remember-for")),
+            jobs.getDuration("remember-for"),
+            jobs.getInt("window")),
         jobs.getBytes("supervisor-bytes"),
         jobs.getDuration("lease"),
         jobs.getInt("batch"),
@@ -96,7 +101,8 @@ public record JobSettings(
                 + root.getString("troupe.bind")
                 + ":"
                 + root.getInt("troupe.api.port")
-                + "/v1/blobs"));
+                + "/v1/blobs"),
+        jobs.getDuration("remember-stored-for"));
   }
 
   private static void positive(String key, long value) {

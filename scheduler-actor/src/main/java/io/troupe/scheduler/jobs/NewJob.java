@@ -28,13 +28,29 @@ public record NewJob(
    * @param attempts how many attempts that started it may have, at least 1
    * @param timeoutMillis how long one attempt may run
    * @param priority the higher goes first; 0 is usual
+   * @param submitter jobs of one priority are taken from their submitters in turn
+   * @param delayMillis how long it waits before it may start
+   * @param ttlMillis how long it may wait for its start after that; 0 for as long as it takes
+   * @param keepMillis how long it is remembered after its end; 0 for as long as is usual
    */
-  public record Terms(int attempts, long timeoutMillis, int priority) {
+  public record Terms(
+      int attempts,
+      long timeoutMillis,
+      int priority,
+      String submitter,
+      long delayMillis,
+      long ttlMillis,
+      long keepMillis) {
     public Terms {
       if (attempts < 1 || timeoutMillis < 1) {
         throw new IllegalArgumentException(
             "attempts and timeout must be positive: " + attempts + ", " + timeoutMillis + " ms");
       }
+    }
+
+    /** Of nobody in particular, to start at once or whenever there is room. */
+    public Terms(int attempts, long timeoutMillis, int priority) {
+      this(attempts, timeoutMillis, priority, "", 0, 0, 0);
     }
   }
 }

@@ -11,13 +11,11 @@ import io.troupe.model.PoolSpec;
  */
 public final class QueueEntry {
   private final ActorRef<JobQueue.Command> queue;
-  private final String prefix;
   private volatile PoolSpec spec;
   private volatile QueueCounts counts = QueueCounts.ZERO;
 
-  QueueEntry(ActorRef<JobQueue.Command> queue, String prefix, PoolSpec spec) {
+  QueueEntry(ActorRef<JobQueue.Command> queue, PoolSpec spec) {
     this.queue = queue;
-    this.prefix = prefix;
     this.spec = spec;
   }
 
@@ -36,11 +34,10 @@ public final class QueueEntry {
     return counts;
   }
 
-  String prefix() {
-    return prefix;
-  }
-
   void apply(PoolSpec newSpec) {
+    if (!newSpec.job().equals(spec.job())) {
+      queue.tell(new JobQueue.Apply(newSpec.job()));
+    }
     spec = newSpec;
   }
 

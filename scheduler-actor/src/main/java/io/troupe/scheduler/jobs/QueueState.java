@@ -1,6 +1,8 @@
 package io.troupe.scheduler.jobs;
 
 import io.troupe.model.Cause;
+import io.troupe.model.JobPolicy;
+import io.troupe.model.JobPolicy.RetryOn;
 import io.troupe.protocol.Assignment;
 import io.troupe.protocol.AttemptRef;
 import io.troupe.protocol.Outcome;
@@ -10,12 +12,18 @@ import java.util.ArrayList;
 import java.util.Comparator;
 import java.util.EnumMap;
 import java.util.HashMap;
+import java.util.HashSet;
 import java.util.Iterator;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import java.util.Optional;
+import java.util.OptionalLong;
 import java.util.PriorityQueue;
+import java.util.Set;
+import java.util.TreeSet;
 import java.util.function.Predicate;
+import java.util.random.RandomGenerator;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -31,9 +39,14 @@ import org.jspecify.annotations.Nullable;
  *               └──retry── FAILED, CANCELLED, DEAD          cancel: QUEUED, RUNNING → CANCELLED
  * </pre>
  *
- * Each hand-out has a number of its own, the fence: an outcome with another number is dropped and
- * counted. A job with a single attempt is never handed out again unless its supervisor says that it
- * was not started.
+ * A queued job may wait for its time (delay, retry), for the store to know of its last loss, for
+ * its turn, or, when there are many, in the store alone.
+ *
+ * <p>Each hand-out has a number of its own, the fence: an outcome with another number is dropped
+ * and counted. A job with a single attempt is never handed out again unless its supervisor says
+ * that it was not started. Numbers of one scheduler process are higher than those of the ones
+ * before, so that first hand-outs need not be written down: an attempt of the process before is
+ * current as long as this one has not handed the job out itself.
  */
 final class QueueState {
 
@@ -46,9 +59,17 @@ final class QueueState {
    * @param toldJobs the same for jobs whose end their submitter has been told
    * @param endedBytes how many bytes their payloads and results may take
    * @param endedFor how long they are remembered at most
+   * @param window how many jobs of one submitter wait in memory before further ones wait in the
+   *     store only
    */
   record Limits(
-      int jobs, long bytes, int endedJobs, int toldJobs, long endedBytes, Duration endedFor) {}
+      int jobs,
+      long bytes,
+      int endedJobs,
+      int toldJobs,
+      long endedBytes,
+      Duration endedFor,
+      int window) {}
 
   /** What the queue wants done; called while one of its methods runs. */
   interface Outbox {
@@ -60,21 +81,45 @@ final class QueueState {
 
     /** The job is in another state now. */
     void changed(Job job);
+
+    /** What is known of the job, which is a durable one, must get into the store. */
+    void keep(Job job);
   }
+
+  /** So many hand-outs of one job are told apart from those of the next scheduler process. */
+  private static final int FENCES_OF_AN_EPOCH = 1 << 12;
 
   /** Losses nobody can say of whether they were starts; so many of them end a job all the same. */
   static final int UNCOUNTED_LIMIT = 100;
+
+  /** Supervisors may need some time to find a scheduler that has just started. */
+  private static final int RESTORED_LEASES = 3;
 
   private final String pool;
   private final Limits limits;
   private final long heldBytes;
   private final long leaseMillis;
   private final JobIds ids;
+  private final RandomGenerator random;
   private final Outbox outbox;
+  private JobPolicy policy;
+  private int fenceBase;
+  private RateLimit rate = RateLimit.NONE;
 
   private final Map<String, Job> jobs = new HashMap<>();
   private final Map<String, Job> byKey = new HashMap<>();
   private final ReadyJobs ready = new ReadyJobs();
+  private final TreeSet<Job> delayed =
+      new TreeSet<>(
+          Comparator.comparingLong((Job job) -> job.due).thenComparingLong(job -> job.number));
+  private final TreeSet<Job> expiring =
+      new TreeSet<>(
+          Comparator.comparingLong((Job job) -> job.expires).thenComparingLong(job -> job.number));
+  private int parked;
+
+  /** Jobs that are not to be and may be in the store for a moment. */
+  private final Set<Long> aborted = new HashSet<>();
+
   private final Map<String, Holder> holders = new HashMap<>();
   private final List<Holder> turns = new ArrayList<>();
   private int turn;
@@ -100,15 +145,208 @@ final class QueueState {
    * An empty queue.
    *
    * @param heldBytes a supervisor that holds payloads of so many bytes gets no further job
+   * @param policy what holds for its jobs, until {@link #apply} says otherwise
+   * @param random where the waits before retries take their jitter from
    */
   QueueState(
-      String pool, Limits limits, long heldBytes, Duration lease, JobIds ids, Outbox outbox) {
+      String pool,
+      Limits limits,
+      long heldBytes,
+      Duration lease,
+      JobIds ids,
+      JobPolicy policy,
+      RandomGenerator random,
+      Outbox outbox) {
     this.pool = pool;
     this.limits = limits;
     this.heldBytes = heldBytes;
     this.leaseMillis = lease.toMillis();
     this.ids = ids;
+    this.policy = policy;
+    this.random = random;
     this.outbox = outbox;
+    apply(policy);
+  }
+
+  /** From now on this holds for the pool's jobs; those submitted before keep their own terms. */
+  void apply(JobPolicy newPolicy) {
+    policy = newPolicy;
+    ready.weigh(newPolicy.limits().weights());
+    rate = rate.at(newPolicy.limits().rate());
+  }
+
+  /**
+   * Goes on where the scheduler process before ended. Jobs of which is known who holds them stay
+   * his for a while, so that he can come back with them.
+   */
+  void restore(JobStore.Opened opened, long now) {
+    fenceBase = opened.epoch() * FENCES_OF_AN_EPOCH;
+    succeeded = opened.ended().getOrDefault(JobState.SUCCEEDED, 0L);
+    failed = opened.ended().getOrDefault(JobState.FAILED, 0L);
+    cancelled = opened.ended().getOrDefault(JobState.CANCELLED, 0L);
+    died = opened.ended().getOrDefault(JobState.DEAD, 0L);
+    for (JobStore.Lane waiting : opened.lanes()) {
+      ready.spill(ready.lane(waiting.priority(), waiting.submitter()), waiting.jobs());
+    }
+    for (StoredJob row : opened.held()) {
+      Job job = new Job(row, sequences++);
+      know(job);
+      Holder holder = holders.computeIfAbsent(row.holder(), this::absent);
+      job.holderKept = true;
+      ready.spill(ready.lane(job.terms.priority(), job.terms.submitter()), -1);
+      hold(job, holder, row.fence(), now + RESTORED_LEASES * leaseMillis);
+    }
+  }
+
+  private Holder absent(String supervisor) {
+    Holder holder = new Holder(supervisor);
+    holder.present = false;
+    turns.add(holder);
+    return holder;
+  }
+
+  private void know(Job job) {
+    jobs.put(job.id, job);
+    if (job.key != null) {
+      byKey.put(job.key, job);
+    }
+    if (!job.state.ended()) {
+      liveBytes += job.payload.length;
+      if (job.expires != 0 && job.started + job.uncounted == 0) {
+        expiring.add(job);
+      }
+    }
+  }
+
+  // ---- the store
+
+  /** Lanes whose next jobs should be read from the store; they count as being read from now on. */
+  List<Lane> toRead() {
+    List<Lane> lanes = ready.toRead(limits.window() / 2);
+    for (Lane lane : lanes) {
+      lane.reading = true;
+      lane.spilledSince = lane.unwritten;
+    }
+    return lanes;
+  }
+
+  /** The lane could not be read; it will have to be tried again. */
+  void notRead(Lane lane) {
+    lane.reading = false;
+  }
+
+  /**
+   * Takes in what was read of a lane.
+   *
+   * @param all whether there was no more
+   * @return the jobs that are known from now on
+   */
+  List<Job> read(Lane lane, List<StoredJob> rows, boolean all, long now) {
+    lane.reading = false;
+    List<Job> taken = new ArrayList<>(rows.size());
+    for (StoredJob row : rows) {
+      lane.readUpTo = row.id();
+      Job known = jobs.get(JobIds.text(row.id()));
+      if (aborted.contains(row.id())) {
+        continue;
+      }
+      if (known == null) {
+        Job job = new Job(row, sequences++);
+        know(job);
+        enqueue(job, now);
+        taken.add(job);
+      } else if (known.spilled && known.state == JobState.QUEUED) {
+        isRead(known, lane);
+        known.spilled = false;
+        liveBytes += known.payload.length;
+        enqueue(known, now);
+        taken.add(known);
+      }
+    }
+    ready.spill(lane, all ? lane.spilledSince - lane.spilled : -taken.size());
+    return taken;
+  }
+
+  private static void isRead(Job job, Lane lane) {
+    if (job.unread) {
+      job.unread = false;
+      lane.unwritten--;
+    }
+  }
+
+  /** Takes in one job that was found in the store, to be cancelled or retried at once. */
+  Job found(StoredJob row) {
+    Job known = jobs.get(JobIds.text(row.id()));
+    if (known != null) {
+      return known;
+    }
+    Job job = new Job(row, sequences++);
+    know(job);
+    if (job.state.ended()) {
+      endedBytes += job.bytes();
+      memoryFor(job).add(job);
+    } else {
+      job.spilled = true;
+      liveBytes -= job.payload.length;
+    }
+    return job;
+  }
+
+  /** A write of the job is in the store; perhaps another one is on its way. */
+  void kept(Job job, long now) {
+    if (job.ahead()) {
+      return;
+    }
+    if (job.forgotten) {
+      aborted.remove(job.number);
+    } else if (job.parked) {
+      job.parked = false;
+      parked--;
+      enqueue(job, now);
+    } else if (job.spilled && job.unread) {
+      isRead(job, ready.lane(job.terms.priority(), job.terms.submitter()));
+      if (job.state == JobState.QUEUED) {
+        jobs.remove(job.id);
+        expiring.remove(job);
+        if (job.key != null) {
+          byKey.remove(job.key, job);
+        }
+      }
+    }
+  }
+
+  /** The job is not to be: it could not be stored, and its submitter knows. */
+  void abort(Job job, long now) {
+    switch (job.state) {
+      case QUEUED -> takeOut(job);
+      case RUNNING -> withdraw(job, now);
+      case SUCCEEDED, FAILED, CANCELLED, DEAD -> {
+        memoryFor(job).remove(job);
+        endedBytes -= job.bytes();
+        count(job.state, -1);
+      }
+    }
+    if (!job.state.ended() && !job.spilled) {
+      liveBytes -= job.payload.length;
+    }
+    expiring.remove(job);
+    jobs.remove(job.id);
+    if (job.key != null) {
+      byKey.remove(job.key, job);
+    }
+    job.forgotten = true;
+    aborted.add(job.number);
+    outbox.keep(job);
+  }
+
+  /** Whether this job was refused after it had been sent to the store. */
+  boolean isAborted(long number) {
+    return aborted.contains(number);
+  }
+
+  /** When the next job that waits for its time is due. */
+  OptionalLong nextDue() {
+    return delayed.isEmpty() ? OptionalLong.empty() : OptionalLong.of(delayed.first().due);
   }
 
   // ---- clients
@@ -120,22 +358,77 @@ final class QueueState {
 
   /** Whether one more job with such a payload may be submitted. */
   boolean hasRoomFor(int payloadBytes) {
-    int live = ready.size() + running;
-    return live < limits.jobs() && (live == 0 || liveBytes + payloadBytes <= limits.bytes());
+    long live = queued() + running;
+    int most = policy.limits().queued();
+    return live < (most == 0 ? limits.jobs() : Math.min(most, limits.jobs()))
+        && (live == 0 || liveBytes + payloadBytes <= limits.bytes());
+  }
+
+  /** How long the next submission has to wait for its turn, as the pool's rate has it. */
+  Duration rateWait(long now) {
+    return rate.waitFor(now);
   }
 
   /** Takes a job in; its key, if any, must be new, and there must be room. */
   Job submit(NewJob wanted, @Nullable Submitter submitter, long now) {
-    Job job = new Job(ids.next(), pool, wanted, sequences++, now);
+    boolean durable = policy.durability() == JobPolicy.Durability.STORE;
+    Job job = new Job(ids.next(), pool, wanted, durable, sequences++, now);
     job.submitter = submitter;
-    jobs.put(job.id, job);
-    if (job.key != null && byKey.putIfAbsent(job.key, job) != null) {
+    if (job.key != null && byKey.containsKey(job.key)) {
       throw new IllegalStateException("Key " + job.key + " is taken");
     }
-    liveBytes += job.payload.length;
-    ready.add(job);
+    know(job);
+    rate.take(now);
+    if (isForStoreOnly(job, now)) {
+      job.spilled = true;
+      job.unread = true;
+      liveBytes -= job.payload.length;
+      Lane lane = ready.lane(job.terms.priority(), job.terms.submitter());
+      lane.unwritten++;
+      lane.spilledSince++;
+      ready.spill(lane, 1);
+    } else {
+      enqueue(job, now);
+    }
     outbox.changed(job);
     return job;
+  }
+
+  private boolean isForStoreOnly(Job job, long now) {
+    if (!job.durable || job.submitter != null || job.due > now) {
+      return false;
+    }
+    Lane lane = ready.lane(job.terms.priority(), job.terms.submitter());
+    return lane.spilled > 0 || lane.size() >= limits.window() || liveBytes > limits.bytes() / 2;
+  }
+
+  /** Puts a job where it waits for its turn, or for its time. */
+  private void enqueue(Job job, long now) {
+    if (job.due > now) {
+      delayed.add(job);
+    } else if (job.started + job.uncounted > 0) {
+      ready.putBack(job);
+    } else {
+      ready.add(job);
+    }
+  }
+
+  /** Takes a queued job from where it waits. */
+  private void takeOut(Job job) {
+    if (job.parked) {
+      job.parked = false;
+      parked--;
+    } else if (job.spilled) {
+      Lane lane = ready.lane(job.terms.priority(), job.terms.submitter());
+      isRead(job, lane);
+      ready.spill(lane, -Math.min(1, lane.spilled));
+    } else if (!delayed.remove(job)) {
+      ready.remove(job);
+    }
+  }
+
+  private long queued() {
+    return ready.size() + ready.spilled() + delayed.size() + parked;
   }
 
   /** The job of this id, if it is still remembered. */
@@ -163,7 +456,7 @@ final class QueueState {
   void cancel(Job job, Cause cause, long now) {
     switch (job.state) {
       case QUEUED -> {
-        ready.remove(job);
+        takeOut(job);
         job.cause = cause;
         end(job, JobState.CANCELLED, now);
       }
@@ -196,7 +489,7 @@ final class QueueState {
    *
    * @return false when it did not fail, die or get cancelled, or when there is no room
    */
-  boolean retry(Job job) {
+  boolean retry(Job job, long now) {
     boolean retryable =
         switch (job.state) {
           case FAILED, CANCELLED, DEAD -> true;
@@ -213,10 +506,14 @@ final class QueueState {
     job.uncounted = 0;
     job.startedAt = 0;
     job.endedAt = 0;
+    job.due = 0;
+    job.told = false;
+    job.spilled = false;
     job.sequence = sequences++;
     liveBytes += job.payload.length;
-    ready.add(job);
+    enqueue(job, now);
     outbox.changed(job);
+    keep(job);
     return true;
   }
 
@@ -298,6 +595,9 @@ final class QueueState {
       }
       return;
     }
+    if (speaker != null && isFromBefore(job, outcome.attempt())) {
+      adopt(job, speaker, outcome.attempt(), now);
+    }
     if (job.state == JobState.RUNNING && job.fence == outcome.attempt()) {
       current(job, outcome, now);
       return;
@@ -313,8 +613,12 @@ final class QueueState {
 
   /** Hands out what can be handed out, one job to each supervisor with room in turn. */
   void assign(long now) {
+    while (!delayed.isEmpty() && delayed.first().due <= now) {
+      enqueue(Objects.requireNonNull(delayed.pollFirst()), now);
+    }
+    int most = policy.limits().concurrency();
     int full = 0;
-    while (!ready.isEmpty() && full < turns.size()) {
+    while (!ready.isEmpty() && full < turns.size() && (most == 0 || running < most)) {
       turn = turn >= turns.size() ? 0 : turn;
       Holder holder = turns.get(turn++);
       if (!holder.takesMore(heldBytes)) {
@@ -335,7 +639,7 @@ final class QueueState {
               Cause.of(
                   Cause.Kind.INTERNAL,
                   "The lease of attempt "
-                      + job.fence
+                      + (job.started + 1)
                       + " ran out: "
                       + holder.supervisor
                       + " did not renew it for "
@@ -347,6 +651,9 @@ final class QueueState {
       holder.withdrawn.values().removeIf(until -> until <= now);
       dropIfDone(holder);
     }
+    while (!expiring.isEmpty() && expiring.first().expires <= now) {
+      expired(Objects.requireNonNull(expiring.pollFirst()), now);
+    }
     long oldest = now - limits.endedFor().toMillis();
     forget(told, oldest);
     forget(ended, oldest);
@@ -356,7 +663,7 @@ final class QueueState {
   /** The numbers as they are now. */
   QueueCounts counts() {
     return new QueueCounts(
-        ready.size(),
+        (int) Math.min(Integer.MAX_VALUE, queued()),
         running,
         succeeded,
         failed,
@@ -366,6 +673,22 @@ final class QueueState {
         lostAttempts,
         liveBytes,
         causesSeen);
+  }
+
+  /** The numbers of all jobs that are remembered here. */
+  Set<Long> numbers() {
+    Set<Long> numbers = new HashSet<>();
+    jobs.values().forEach(job -> numbers.add(job.number));
+    return numbers;
+  }
+
+  /** How many jobs have ended in which state, ever. */
+  Map<JobState, Long> ended() {
+    return Map.of(
+        JobState.SUCCEEDED, succeeded,
+        JobState.FAILED, failed,
+        JobState.CANCELLED, cancelled,
+        JobState.DEAD, died);
   }
 
   /** How many attempts the supervisors hold, by supervisor; for tests and explanations. */
@@ -381,17 +704,18 @@ final class QueueState {
     if (job == null) {
       throw new IllegalStateException("The ready jobs are fewer than they say");
     }
-    job.fence++;
-    job.state = JobState.RUNNING;
-    job.holder = holder;
-    job.leaseUntil = now + leaseMillis;
-    job.seenRunning = false;
+    hold(job, holder, Math.max(job.fence, fenceBase) + 1, now + leaseMillis);
     if (job.startedAt == 0) {
       job.startedAt = now;
     }
-    holder.held.add(job);
-    holder.bytes += job.payload.length;
-    running++;
+    if (job.expires != 0) {
+      expiring.remove(job);
+    }
+    if (job.atMostOnce()) {
+      // Nobody could say after a crash whether it had started, so it is noted that it may have.
+      job.holderKept = true;
+      keep(job);
+    }
     outbox.assign(
         holder.supervisor,
         new Assignment(
@@ -403,6 +727,59 @@ final class QueueState {
             job.terms.timeoutMillis(),
             job.atMostOnce()));
     outbox.changed(job);
+  }
+
+  private void hold(Job job, Holder holder, int attempt, long leaseUntil) {
+    job.fence = attempt;
+    job.state = JobState.RUNNING;
+    job.holder = holder;
+    job.leaseUntil = leaseUntil;
+    job.seenRunning = false;
+    holder.held.add(job);
+    holder.bytes += job.payload.length;
+    running++;
+  }
+
+  /**
+   * Whether this attempt was handed out by the scheduler process before, and is still current. Of
+   * older ones nobody knows whether that process handed the job out again.
+   */
+  private boolean isFromBefore(Job job, int attempt) {
+    return attempt <= fenceBase
+        && attempt > fenceBase - FENCES_OF_AN_EPOCH
+        && attempt > job.fence
+        && (job.state == JobState.QUEUED
+            ? !job.parked && !job.spilled
+            : job.state == JobState.RUNNING);
+  }
+
+  private void adopt(Job job, Holder holder, int attempt, long now) {
+    if (job.state == JobState.RUNNING) {
+      Holder other = release(job);
+      other.withdrawn.put(job.current(), now + leaseMillis);
+      outbox.withdraw(other.supervisor, job.current());
+    } else {
+      takeOut(job);
+    }
+    hold(job, holder, attempt, now + leaseMillis);
+    outbox.changed(job);
+  }
+
+  private void expired(Job job, long now) {
+    if (job.state == JobState.QUEUED) {
+      takeOut(job);
+      job.cause =
+          Cause.of(
+              Cause.Kind.TIMEOUT,
+              "It was not started within " + Duration.ofMillis(job.terms.ttlMillis()).toString());
+      end(job, JobState.FAILED, now);
+    }
+  }
+
+  private void keep(Job job) {
+    if (job.durable) {
+      outbox.keep(job);
+    }
   }
 
   private void current(Job job, Outcome outcome, long now) {
@@ -419,12 +796,7 @@ final class QueueState {
         job.cause = null;
         end(job, JobState.SUCCEEDED, now);
       }
-      case FAILED -> {
-        release(job);
-        job.started++;
-        job.cause = causeOf(outcome);
-        end(job, JobState.FAILED, now);
-      }
+      case FAILED -> failed(job, causeOf(outcome), now);
       case LOST -> lost(job, true, causeOf(outcome), now);
       // Nobody asked for this, and whether it started is not said.
       case CANCELLED -> lost(job, job.seenRunning || job.atMostOnce(), causeOf(outcome), now);
@@ -439,23 +811,67 @@ final class QueueState {
         : Cause.of(Cause.Kind.INTERNAL, "The supervisor gave no cause for " + outcome.kind());
   }
 
+  private void failed(Job job, Cause cause, long now) {
+    release(job);
+    again(job, true, RetryOn.EXCEPTION, cause, now);
+  }
+
   private void lost(Job job, boolean counts, Cause cause, long now) {
     release(job);
     lostAttempts++;
+    again(job, counts, reason(cause.kind()), cause, now);
+  }
+
+  /** The job's attempt is over without success: another one, or the end. */
+  private void again(Job job, boolean counts, RetryOn reason, Cause cause, long now) {
     job.cause = cause;
     if (counts) {
       job.started++;
     } else {
       job.uncounted++;
     }
-    if (job.started >= job.terms.attempts() || job.uncounted >= UNCOUNTED_LIMIT) {
+    boolean spent = job.started >= job.terms.attempts() || job.uncounted >= UNCOUNTED_LIMIT;
+    if (counts && !policy.retry().on().contains(reason)) {
+      // Attempts used up on losses make a DEAD job, whatever the policy.
+      end(job, spent && reason != RetryOn.EXCEPTION ? JobState.DEAD : JobState.FAILED, now);
+    } else if (spent) {
       end(job, JobState.DEAD, now);
     } else {
       job.state = JobState.QUEUED;
       job.startedAt = 0;
-      ready.putBack(job);
+      job.holderKept = false;
+      job.due = counts ? now + pause(job.started) : 0;
+      if (job.durable) {
+        // Not before the store knows that this attempt is over, or it could count after a crash.
+        job.parked = true;
+        parked++;
+        keep(job);
+      } else {
+        enqueue(job, now);
+      }
       outbox.changed(job);
     }
+  }
+
+  private long pause(int attempt) {
+    long first = policy.retry().first().toMillis();
+    long full = policy.retry().max().toMillis();
+    if (attempt <= Long.SIZE / 2 && first < full >> (attempt - 1)) {
+      full = first << (attempt - 1);
+    }
+    return full - (full < 2 ? 0 : random.nextLong(full / 2 + 1));
+  }
+
+  private static RetryOn reason(Cause.Kind kind) {
+    return switch (kind) {
+      case USER -> RetryOn.CRASH;
+      case OOM -> RetryOn.OOM;
+      case TIMEOUT -> RetryOn.TIMEOUT;
+      case KILLED -> RetryOn.KILLED;
+      case AGENT_LOST -> RetryOn.AGENT_LOST;
+      case DRAINED -> RetryOn.DRAINED;
+      case INTERNAL -> RetryOn.INTERNAL;
+    };
   }
 
   private void withdraw(Job job, long now) {
@@ -481,6 +897,9 @@ final class QueueState {
     int foreign = 0;
     for (AttemptRef ref : held) {
       Job job = jobs.get(ref.job());
+      if (job != null && isFromBefore(job, ref.attempt())) {
+        adopt(job, holder, ref.attempt(), now);
+      }
       if (job == null) {
         if (holder.withdrawn.replace(ref, until) == null) {
           foreign++;
@@ -489,6 +908,11 @@ final class QueueState {
           && job.fence == ref.attempt()
           && job.holder == holder) {
         job.leaseUntil = until;
+        if (!job.holderKept) {
+          // It runs for some time already: a restart of the scheduler shall not make it run twice.
+          job.holderKept = true;
+          keep(job);
+        }
       } else if (holder.withdrawn.put(ref, until) == null) {
         outbox.withdraw(holder.supervisor, ref);
       }
@@ -523,7 +947,13 @@ final class QueueState {
     job.state = state;
     job.endedAt = now;
     count(state, 1);
-    liveBytes -= job.payload.length;
+    if (!job.spilled) {
+      liveBytes -= job.payload.length;
+    }
+    job.spilled = false;
+    if (job.expires != 0) {
+      expiring.remove(job);
+    }
     switch (state) {
       case SUCCEEDED -> job.payload = Job.NOTHING;
       case FAILED, DEAD -> {
@@ -540,6 +970,7 @@ final class QueueState {
     job.told = job.submitter != null;
     memoryFor(job).add(job);
     outbox.changed(job);
+    keep(job);
     job.submitter = null;
     trim(told, limits.toldJobs());
     trim(ended, limits.endedJobs());
@@ -555,6 +986,10 @@ final class QueueState {
 
   private void trim(ArrayDeque<Job> from, int limit) {
     while (from.size() > limit || (endedBytes > limits.endedBytes() && from.size() > 1)) {
+      if (from.element().ahead()) {
+        // Who asks for it now could not find it in the store.
+        return;
+      }
       forget(from.remove());
     }
   }
@@ -562,7 +997,7 @@ final class QueueState {
   private void forget(ArrayDeque<Job> from, long oldest) {
     for (Iterator<Job> each = from.iterator(); each.hasNext(); ) {
       Job job = each.next();
-      if (job.endedAt > oldest) {
+      if (job.endedAt > oldest || job.ahead()) {
         return;
       }
       each.remove();
@@ -575,6 +1010,11 @@ final class QueueState {
     jobs.remove(job.id);
     if (job.key != null) {
       byKey.remove(job.key, job);
+    }
+    if (job.durable && job.told) {
+      // The others stay in the store until their time is over.
+      job.forgotten = true;
+      outbox.keep(job);
     }
   }
 }

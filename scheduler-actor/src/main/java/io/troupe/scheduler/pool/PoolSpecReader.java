@@ -9,6 +9,9 @@ import com.typesafe.config.ConfigValue;
 import com.typesafe.config.ConfigValueType;
 import io.troupe.model.JobPolicy;
 import io.troupe.model.JobPolicy.Durability;
+import io.troupe.model.JobPolicy.Limits;
+import io.troupe.model.JobPolicy.Retry;
+import io.troupe.model.JobPolicy.RetryOn;
 import io.troupe.model.PoolFile;
 import io.troupe.model.PoolSize;
 import io.troupe.model.PoolSpec;
@@ -17,6 +20,7 @@ import io.troupe.model.Upkeep;
 import io.troupe.model.WorkerProtocol;
 import java.time.Duration;
 import java.util.ArrayList;
+import java.util.EnumSet;
 import java.util.HashMap;
 import java.util.HashSet;
 import java.util.List;
@@ -49,9 +53,12 @@ public final class PoolSpecReader {
   private static final Set<String> RESOURCE_KEYS = Set.of("cpus", "mem", "ports");
   private static final Set<String> SIZE_KEYS = Set.of("min", "max");
   private static final Set<String> JOB_KEYS =
-      Set.of("timeout", "attempts", "durability", "heartbeat");
+      Set.of(
+          "timeout", "attempts", "durability", "heartbeat", "retry", "limits", "weights", "keep");
   private static final Set<String> LIMIT_KEYS = Set.of("mem", "files", "processes", "core", "nice");
   private static final Set<String> RECYCLE_KEYS = Set.of("jobs", "age", "rss");
+  private static final Set<String> RETRY_KEYS = Set.of("first", "max", "on");
+  private static final Set<String> JOB_LIMIT_KEYS = Set.of("queued", "concurrency", "rate");
   private static final Set<String> FILE_KEYS = Set.of("name", "sha256");
 
   private static final Pattern NAME = Pattern.compile("[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?");
@@ -345,7 +352,6 @@ public final class PoolSpecReader {
   private static JobPolicy job(Config pool) {
     Duration timeout = Duration.ofSeconds(60);
     int attempts = 3;
-    // Jobs are kept in memory so far; a pool that asks for the store gets it when there is one.
     Durability durability = Durability.STORE;
     if (pool.hasPath("job")) {
       Config job = pool.getConfig("job");
@@ -355,7 +361,63 @@ public final class PoolSpecReader {
       durability =
           job.hasPath("durability") ? durability(pool.getString("job.durability")) : durability;
     }
-    return new JobPolicy(timeout, attempts, durability);
+    return new JobPolicy(timeout, attempts, durability, retry(pool), limits(pool));
+  }
+
+  private static Retry retry(Config pool) {
+    if (!pool.hasPath("job.retry")) {
+      return Retry.USUAL;
+    }
+    Config retry = pool.getConfig("job.retry");
+    known("job.retry.", retry.root(), RETRY_KEYS);
+    Duration first =
+        retry.hasPath("first") ? pool.getDuration("job.retry.first") : Retry.USUAL.first();
+    Duration max = retry.hasPath("max") ? pool.getDuration("job.retry.max") : Retry.USUAL.max();
+    Set<RetryOn> on = EnumSet.noneOf(RetryOn.class);
+    if (retry.hasPath("on")) {
+      pool.getStringList("job.retry.on").forEach(word -> on.add(retryOn(word)));
+    } else {
+      on.addAll(Retry.USUAL.on());
+    }
+    return new Retry(first, max, on);
+  }
+
+  private static RetryOn retryOn(String word) {
+    for (RetryOn each : RetryOn.values()) {
+      if (word.equals(each.name().toLowerCase(Locale.ROOT).replace('_', '-'))) {
+        return each;
+      }
+    }
+    throw new InvalidPoolException(
+        "job.retry.on has exception, crash, oom, timeout, killed, agent-lost, drained and internal,"
+            + " not '"
+            + word
+            + "'");
+  }
+
+  private static Limits limits(Config pool) {
+    int queued = 0;
+    int concurrency = 0;
+    double rate = 0;
+    Map<String, Integer> weights = new HashMap<>();
+    if (pool.hasPath("job.limits")) {
+      Config limits = pool.getConfig("job.limits");
+      known("job.limits.", limits.root(), JOB_LIMIT_KEYS);
+      queued = limits.hasPath("queued") ? pool.getInt("job.limits.queued") : 0;
+      concurrency = limits.hasPath("concurrency") ? pool.getInt("job.limits.concurrency") : 0;
+      rate = limits.hasPath("rate") ? pool.getDouble("job.limits.rate") : 0;
+    }
+    if (pool.hasPath("job.weights")) {
+      for (Map.Entry<String, ConfigValue> weight : pool.getObject("job.weights").entrySet()) {
+        if (!(weight.getValue().unwrapped() instanceof Integer number)) {
+          throw new InvalidPoolException(
+              "job.weights." + weight.getKey() + " must be a whole number from 1 to 1000");
+        }
+        weights.put(weight.getKey(), number);
+      }
+    }
+    Duration keep = pool.hasPath("job.keep") ? duration(pool, "job.keep") : Duration.ZERO;
+    return new Limits(queued, concurrency, rate, keep, weights);
   }
 
   private static Durability durability(String text) {

@@ -1,9 +1,13 @@
 package io.troupe.scheduler.store;
 
 import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.node.ArrayNode;
 import com.fasterxml.jackson.databind.node.JsonNodeFactory;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import io.troupe.model.JobPolicy;
+import io.troupe.model.JobPolicy.Limits;
+import io.troupe.model.JobPolicy.Retry;
+import io.troupe.model.JobPolicy.RetryOn;
 import io.troupe.model.PoolFile;
 import io.troupe.model.PoolSize;
 import io.troupe.model.PoolSpec;
@@ -12,9 +16,11 @@ import io.troupe.model.Upkeep;
 import io.troupe.model.WorkerProtocol;
 import java.time.Duration;
 import java.util.ArrayList;
+import java.util.EnumSet;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Set;
 
 /** A pool's spec as the store keeps it: plain JSON, so that later versions can read it. Pure. */
 final class PoolSpecJson {
@@ -35,10 +41,7 @@ final class PoolSpecJson {
         .put("memMb", spec.resources().memMb())
         .put("ports", spec.resources().ports());
     json.set("size", write(spec.size()));
-    json.putObject("job")
-        .put("timeoutMillis", spec.job().timeout().toMillis())
-        .put("attempts", spec.job().attempts())
-        .put("durability", spec.job().durability().name());
+    json.set("job", write(spec.job()));
     ObjectNode env = json.putObject("env");
     spec.env().forEach(env::put);
     json.put("startTimeoutMillis", spec.startTimeout().toMillis());
@@ -53,6 +56,30 @@ final class PoolSpecJson {
         .put("recycleAgeMillis", upkeep.recycleAge().toMillis())
         .put("recycleRssMb", upkeep.recycleRssMb())
         .put("heartbeatMillis", upkeep.heartbeat().toMillis());
+    return json;
+  }
+
+  private static JsonNode write(JobPolicy job) {
+    ObjectNode json =
+        NODES
+            .objectNode()
+            .put("timeoutMillis", job.timeout().toMillis())
+            .put("attempts", job.attempts())
+            .put("durability", job.durability().name());
+    ObjectNode retry =
+        json.putObject("retry")
+            .put("firstMillis", job.retry().first().toMillis())
+            .put("maxMillis", job.retry().max().toMillis());
+    ArrayNode on = retry.putArray("on");
+    job.retry().on().stream().sorted().forEach(each -> on.add(each.name()));
+    ObjectNode limits =
+        json.putObject("limits")
+            .put("queued", job.limits().queued())
+            .put("concurrency", job.limits().concurrency())
+            .put("rate", job.limits().rate())
+            .put("keepMillis", job.limits().keep().toMillis());
+    ObjectNode weights = limits.putObject("weights");
+    job.limits().weights().forEach(weights::put);
     return json;
   }
 
@@ -90,7 +117,9 @@ final class PoolSpecJson {
         new JobPolicy(
             Duration.ofMillis(job.path("timeoutMillis").asLong()),
             job.path("attempts").asInt(),
-            JobPolicy.Durability.valueOf(job.path("durability").asText())),
+            JobPolicy.Durability.valueOf(job.path("durability").asText()),
+            retry(job.path("retry")),
+            limits(job.path("limits"))),
         env,
         Duration.ofMillis(json.path("startTimeoutMillis").asLong()),
         upkeep(json.path("upkeep")));
@@ -107,6 +136,31 @@ final class PoolSpecJson {
         Duration.ofMillis(json.path("recycleAgeMillis").asLong()),
         json.path("recycleRssMb").asDouble(),
         Duration.ofMillis(json.path("heartbeatMillis").asLong()));
+  }
+
+  private static Retry retry(JsonNode json) {
+    if (json.isMissingNode()) {
+      return Retry.USUAL;
+    }
+    Set<RetryOn> on = EnumSet.noneOf(RetryOn.class);
+    json.path("on").forEach(each -> on.add(RetryOn.valueOf(each.asText())));
+    return new Retry(
+        Duration.ofMillis(json.path("firstMillis").asLong()),
+        Duration.ofMillis(json.path("maxMillis").asLong()),
+        on);
+  }
+
+  private static Limits limits(JsonNode json) {
+    Map<String, Integer> weights = new HashMap<>();
+    json.path("weights")
+        .fields()
+        .forEachRemaining(each -> weights.put(each.getKey(), each.getValue().asInt()));
+    return new Limits(
+        json.path("queued").asInt(),
+        json.path("concurrency").asInt(),
+        json.path("rate").asDouble(),
+        Duration.ofMillis(json.path("keepMillis").asLong()),
+        weights);
   }
 
   private static PoolSize size(JsonNode json) {

@@ -5,13 +5,10 @@ import com.fasterxml.jackson.databind.DeserializationFeature;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import com.fasterxml.jackson.databind.json.JsonMapper;
 import com.fasterxml.jackson.datatype.jsr310.JavaTimeModule;
-import com.zaxxer.hikari.HikariConfig;
-import com.zaxxer.hikari.HikariDataSource;
 import io.troupe.scheduler.offers.Offer;
 import io.troupe.scheduler.pool.ExecutorRecord;
 import io.troupe.scheduler.pool.Store;
 import io.troupe.scheduler.pool.WorkerRecord;
-import java.nio.file.Path;
 import java.sql.Connection;
 import java.sql.PreparedStatement;
 import java.sql.ResultSet;
@@ -19,10 +16,8 @@ import java.sql.SQLException;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
-import org.flywaydb.core.Flyway;
-import org.flywaydb.core.api.FlywayException;
 
-/** The store in an SQL database; by default a file of H2 that one process at a time can open. */
+/** What a scheduler knows of its framework and pools, in an SQL database. */
 public final class SqlStore implements Store {
   private static final String FRAMEWORK_ID = "framework-id";
   private static final String LAST_LAUNCH = "last-launch";
@@ -33,89 +28,16 @@ public final class SqlStore implements Store {
           .disable(DeserializationFeature.FAIL_ON_UNKNOWN_PROPERTIES)
           .build();
 
-  private final HikariDataSource connections;
-  private final String name;
+  private final Database database;
 
-  private SqlStore(HikariDataSource connections, String name) {
-    this.connections = connections;
-    this.name = name;
-  }
-
-  /**
-   * Opens the store in a folder, and makes it where there is none.
-   *
-   * @throws StoreException when another process has it open, or it cannot be read
-   */
-  public static SqlStore inFolder(Path folder) {
-    Path file = folder.resolve("store").toAbsolutePath();
-    // Without a locking thread of its own, H2 holds the file through the operating system's lock.
-    return open(
-        "jdbc:h2:file:" + file + ";FILE_LOCK=FS;DB_CLOSE_ON_EXIT=FALSE;MAX_COMPACT_TIME=0",
-        file.toString());
-  }
-
-  private static SqlStore open(String url, String name) {
-    HikariConfig config = new HikariConfig();
-    config.setJdbcUrl(url);
-    config.setUsername("sa");
-    config.setPassword("");
-    config.setAutoCommit(false);
-    config.setMaximumPoolSize(2);
-    config.setMinimumIdle(1);
-    config.setPoolName("store");
-    config.setInitializationFailTimeout(1);
-    HikariDataSource connections;
-    try {
-      connections = new HikariDataSource(config);
-    } catch (RuntimeException e) {
-      throw unusable(name, e);
-    }
-    try {
-      Flyway.configure().loggers("slf4j").dataSource(connections).load().migrate();
-    } catch (FlywayException e) {
-      connections.close();
-      throw unusable(name, e);
-    }
-    return new SqlStore(connections, name);
-  }
-
-  private static StoreException unusable(String name, Throwable failure) {
-    Throwable root = failure;
-    while (root.getCause() != null && root.getCause() != root) {
-      if (isLocked(root)) {
-        break;
-      }
-      root = root.getCause();
-    }
-    if (isLocked(root)) {
-      return new StoreException(
-          "the store "
-              + name
-              + " is in use by another process: is a scheduler running with the same --dir?",
-          failure);
-    }
-    return new StoreException(
-        "the store "
-            + name
-            + " cannot be opened: "
-            + firstLine(root.getMessage())
-            + "; restore it from a copy, or move it away to start with an empty one",
-        failure);
-  }
-
-  private static boolean isLocked(Throwable failure) {
-    // 90020: H2's DATABASE_ALREADY_OPEN
-    return (failure instanceof SQLException sql && sql.getErrorCode() == 90020)
-        || String.valueOf(failure.getMessage()).contains("file is locked");
-  }
-
-  private static String firstLine(String text) {
-    return String.valueOf(text).lines().findFirst().orElse("");
+  /** In this database, which {@link #close} closes. */
+  public SqlStore(Database database) {
+    this.database = database;
   }
 
   @Override
   public Saved load() {
-    try (Connection connection = connections.getConnection()) {
+    try (Connection connection = database.connect()) {
       return new Saved(
           value(connection, FRAMEWORK_ID),
           value(connection, LAST_LAUNCH).map(Long::parseLong).orElse(0L),
@@ -123,8 +45,7 @@ public final class SqlStore implements Store {
           query(connection, "select * from workers order by launch", SqlStore::worker),
           query(connection, "select * from executors order by executor_id", SqlStore::executor));
     } catch (SQLException | JsonProcessingException e) {
-      throw new StoreException(
-          "the store " + name + " cannot be read: " + firstLine(e.getMessage()), e);
+      throw database.failed("read", e);
     }
   }
 
@@ -187,7 +108,7 @@ public final class SqlStore implements Store {
     if (changes.isEmpty()) {
       return;
     }
-    try (Connection connection = connections.getConnection()) {
+    try (Connection connection = database.connect()) {
       try {
         for (Change change : changes) {
           write(connection, change);
@@ -198,8 +119,7 @@ public final class SqlStore implements Store {
         throw e;
       }
     } catch (SQLException | JsonProcessingException e) {
-      throw new StoreException(
-          "the store " + name + " cannot be written: " + firstLine(e.getMessage()), e);
+      throw database.failed("written", e);
     }
   }
 
@@ -300,6 +220,6 @@ public final class SqlStore implements Store {
 
   @Override
   public void close() {
-    connections.close();
+    database.close();
   }
 }

@@ -19,6 +19,7 @@ import io.troupe.protocol.ClusterConfig;
 import io.troupe.scheduler.jobs.FakeScheduler;
 import io.troupe.scheduler.jobs.JobQueues;
 import io.troupe.scheduler.jobs.JobSettings;
+import io.troupe.scheduler.jobs.MemoryJobStore;
 import io.troupe.scheduler.jobs.QueueDirectory;
 import io.troupe.scheduler.jobs.SteadyTime;
 import io.troupe.scheduler.jobs.SupervisorFact;
@@ -73,7 +74,8 @@ public final class RunningApi implements AutoCloseable {
     Metrics metrics = new Metrics(directory);
     ActorRef<JobQueues.Command> queues =
         spawn(
-            JobQueues.create(scheduler, directory, jobs, new SteadyTime(), metrics::times),
+            JobQueues.create(
+                scheduler, directory, jobs, new MemoryJobStore(), new SteadyTime(), metrics::times),
             "queues");
     tree = spawn(TreeKeeper.create(scheduler, directory), "tree");
     ActorRef<SupervisorFact> facts = spawn(forward(tree), "facts");

@@ -23,6 +23,7 @@ import java.time.Instant;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
+import java.util.SplittableRandom;
 import java.util.concurrent.atomic.AtomicLong;
 import java.util.concurrent.atomic.AtomicReference;
 import org.junit.jupiter.api.AfterEach;
@@ -37,14 +38,15 @@ class JobQueueTest {
   private static final int PAYLOAD = 100;
   private static final JobSettings SETTINGS =
       new JobSettings(
-          new QueueState.Limits(20, 1 << 20, 100, 100, 1 << 20, Duration.ofHours(1)),
+          new QueueState.Limits(20, 1 << 20, 100, 100, 1 << 20, Duration.ofHours(1), 8),
           1 << 20,
           Duration.ofSeconds(10),
           4,
           3 * PAYLOAD,
           1 << 20,
           new JobSettings.Blobs(
-              1 << 16, 1 << 30, 1 << 30, Duration.ofSeconds(10), "http://h/v1/blobs"));
+              1 << 16, 1 << 30, 1 << 30, Duration.ofSeconds(10), "http://h/v1/blobs"),
+          Duration.ofHours(2));
 
   private final AtomicLong millis = new AtomicLong(1_000);
   private final AtomicReference<QueueCounts> counts = new AtomicReference<>(QueueCounts.ZERO);
@@ -64,11 +66,14 @@ class JobQueueTest {
         kit.spawn(
             JobQueue.create(
                 "demo",
-                SETTINGS,
-                new JobIds(7),
-                () -> Instant.ofEpochMilli(millis.get()),
-                counts::set,
-                JobTimes.NONE));
+                Policies.memory(),
+                new JobQueue.Parts(
+                    SETTINGS,
+                    new MemoryJobStore(),
+                    new JobIds(7),
+                    () -> Instant.ofEpochMilli(millis.get()),
+                    new SplittableRandom(1),
+                    new Counted(counts))));
     supervisor = kit.createTestProbe(SchedulerToSupervisor.class);
     client = kit.createTestProbe(JobQueue.Answer.class);
     submitter = kit.createTestProbe(JobQueue.Told.class);

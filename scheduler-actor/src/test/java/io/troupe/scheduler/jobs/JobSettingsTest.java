@@ -29,7 +29,7 @@ class JobSettingsTest {
               max-queued = 1, max-queued-bytes = 2, max-payload = 3
               remember = 4, remember-told = 10, remember-bytes = 5, remember-for = 6s
               supervisor-bytes = 11
-              lease = 7s, batch = 8, batch-bytes = 9
+              lease = 7s, batch = 8, batch-bytes = 9, window = 12, remember-stored-for = 13s
               blobs { above = 12, largest = 13, bytes = 14, sweep = 15s }
             }
             troupe.bind = "::1", troupe.api.port = 16
@@ -37,14 +37,14 @@ class JobSettingsTest {
     assertThat(settings)
         .isEqualTo(
             new JobSettings(
-                new QueueState.Limits(1, 2, 4, 10, 5, Duration.ofSeconds(6)),
+                new QueueState.Limits(1, 2, 4, 10, 5, Duration.ofSeconds(6), 12),
                 11,
                 Duration.ofSeconds(7),
                 8,
                 9,
                 3,
-                new JobSettings.Blobs(
-                    12, 13, 14, Duration.ofSeconds(15), "http://::1:16/v1/blobs")));
+                new JobSettings.Blobs(12, 13, 14, Duration.ofSeconds(15), "http://::1:16/v1/blobs"),
+                Duration.ofSeconds(13)));
   }
 
   @Test
@@ -67,6 +67,8 @@ class JobSettingsTest {
         "remember",
         "remember-bytes",
         "remember-for",
+        "remember-stored-for",
+        "window",
         "lease",
         "batch",
         "batch-bytes"

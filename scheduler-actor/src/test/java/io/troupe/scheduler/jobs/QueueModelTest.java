@@ -18,6 +18,7 @@ import java.util.Map;
 import java.util.Optional;
 import java.util.Random;
 import java.util.Set;
+import java.util.SplittableRandom;
 import java.util.TreeMap;
 import org.junit.jupiter.api.DisplayNameGeneration;
 import org.junit.jupiter.api.DisplayNameGenerator;
@@ -82,10 +83,13 @@ class QueueModelTest {
       queue =
           new QueueState(
               "demo",
-              new QueueState.Limits(10_000, 1 << 20, 10_000, 10_000, 1 << 20, Duration.ofDays(1)),
+              new QueueState.Limits(
+                  10_000, 1 << 20, 10_000, 10_000, 1 << 20, Duration.ofDays(1), 100),
               1 << 20,
               Duration.ofMillis(LEASE),
               new JobIds(1),
+              Policies.memory(),
+              new SplittableRandom(seed),
               this);
       for (int i = 0; i < 3; i++) {
         supervisors.put("e" + i + "@a" + i, new ModelSupervisor());
@@ -126,6 +130,11 @@ class QueueModelTest {
       if (job.state.ended()) {
         jobs.get(job.id).ends++;
       }
+    }
+
+    @Override
+    public void keep(Job job) {
+      throw new AssertionError("These jobs are in memory only: " + job.id);
     }
 
     private long heldOf(String supervisor) {
@@ -304,7 +313,7 @@ class QueueModelTest {
                 boolean retryable =
                     Set.of(JobState.FAILED, JobState.CANCELLED, JobState.DEAD)
                         .contains(model.state);
-                assertThat(queue.retry(queue.find(id).orElseThrow())).isEqualTo(retryable);
+                assertThat(queue.retry(queue.find(id).orElseThrow(), now)).isEqualTo(retryable);
                 if (retryable) {
                   model.state = JobState.QUEUED;
                   model.started = 0;

@@ -12,6 +12,7 @@ import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
+import java.util.SplittableRandom;
 import org.junit.jupiter.api.DisplayNameGeneration;
 import org.junit.jupiter.api.DisplayNameGenerator;
 import org.junit.jupiter.api.Test;
@@ -21,14 +22,22 @@ import org.junit.jupiter.params.provider.EnumSource;
 @DisplayNameGeneration(DisplayNameGenerator.ReplaceUnderscores.class)
 class QueueStateTest {
   private static final QueueState.Limits LIMITS =
-      new QueueState.Limits(1000, 100_000, 50, 10, 10_000, Duration.ofHours(1));
+      new QueueState.Limits(1000, 100_000, 50, 10, 10_000, Duration.ofHours(1), 8);
   private static final Cause GONE = Cause.of(Cause.Kind.AGENT_LOST, "its machine is gone");
 
   private final Recorder recorder = new Recorder();
   private final QueueState queue = queue(LIMITS);
 
   private QueueState queue(QueueState.Limits limits) {
-    return new QueueState("demo", limits, 5_000, Duration.ofSeconds(10), new JobIds(1), recorder);
+    return new QueueState(
+        "demo",
+        limits,
+        5_000,
+        Duration.ofSeconds(10),
+        new JobIds(1),
+        Policies.memory(),
+        new SplittableRandom(1),
+        recorder);
   }
 
   private static NewJob job(String name, int attempts, int priority) {
@@ -299,7 +308,7 @@ class QueueStateTest {
       names = {"FAILED", "CANCELLED", "DEAD"})
   void what_did_not_succeed_can_be_retried_with_all_its_attempts(JobState end) {
     Job job = ended(end);
-    assertThat(queue.retry(job)).isTrue();
+    assertThat(queue.retry(job, 0)).isTrue();
     queue.assign(10);
     settle(recorder.last(), Outcome.Kind.SUCCEEDED);
     assertThat(job.state).isEqualTo(JobState.SUCCEEDED);
@@ -310,7 +319,7 @@ class QueueStateTest {
 
   @Test
   void what_succeeded_cannot_be_retried() {
-    assertThat(queue.retry(ended(JobState.SUCCEEDED))).isFalse();
+    assertThat(queue.retry(ended(JobState.SUCCEEDED), 0)).isFalse();
   }
 
   private Job ended(JobState end) {
@@ -346,7 +355,7 @@ class QueueStateTest {
 
   @Test
   void a_full_queue_has_no_room_for_jobs_or_bytes() {
-    QueueState small = queue(new QueueState.Limits(2, 10, 5, 5, 100, Duration.ofHours(1)));
+    QueueState small = queue(new QueueState.Limits(2, 10, 5, 5, 100, Duration.ofHours(1), 8));
     assertThat(small.hasRoomFor(1_000)).as("one job alone, whatever its size").isTrue();
     small.submit(job("12345", 1, 0), null, 0);
     assertThat(small.hasRoomFor(6)).isFalse();
@@ -427,6 +436,7 @@ class QueueStateTest {
   static final class Recorder implements QueueState.Outbox {
     final List<Assignment> assigned = new ArrayList<>();
     final List<AttemptRef> withdrawn = new ArrayList<>();
+    final List<Job> kept = new ArrayList<>();
 
     @Override
     public void assign(String supervisor, Assignment assignment) {
@@ -440,6 +450,11 @@ class QueueStateTest {
 
     @Override
     public void changed(Job job) {}
+
+    @Override
+    public void keep(Job job) {
+      kept.add(job);
+    }
 
     Assignment last() {
       return assigned.get(assigned.size() - 1);

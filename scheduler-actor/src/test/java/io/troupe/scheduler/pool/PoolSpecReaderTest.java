@@ -14,11 +14,13 @@ import io.troupe.scheduler.pool.PoolSpecReader.InvalidPoolException;
 import java.time.Duration;
 import java.util.List;
 import java.util.Map;
+import java.util.Set;
 import org.junit.jupiter.api.DisplayNameGeneration;
 import org.junit.jupiter.api.DisplayNameGenerator;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
+import org.junit.jupiter.params.provider.ValueSource;
 
 /** Pools as users write them. */
 @DisplayNameGeneration(DisplayNameGenerator.ReplaceUnderscores.class)
@@ -152,5 +154,52 @@ class PoolSpecReaderTest {
         LEAST.lines().filter(l -> !l.startsWith(key)).reduce("", (a, b) -> a + b + "\n");
 
     assertThatThrownBy(() -> PoolSpecReader.read(without)).hasMessageContaining(message);
+  }
+
+  @Test
+  void a_pool_says_when_its_jobs_are_tried_again_and_how_many_it_takes() {
+    JobPolicy job =
+        PoolSpecReader.read(
+                """
+                name = a, command = b, resources { cpus = 1, mem = 64 MiB }
+                job {
+                  retry { first = 2s, max = 1m, on = [ exception, agent-lost ] }
+                  limits { queued = 10, concurrency = 3, rate = 2.5 }
+                  weights { alice = 3 }
+                  keep = 2h
+                }
+                """)
+            .job();
+    assertThat(job.retry())
+        .isEqualTo(
+            new JobPolicy.Retry(
+                Duration.ofSeconds(2),
+                Duration.ofMinutes(1),
+                Set.of(JobPolicy.RetryOn.EXCEPTION, JobPolicy.RetryOn.AGENT_LOST)));
+    assertThat(job.limits())
+        .isEqualTo(new JobPolicy.Limits(10, 3, 2.5, Duration.ofHours(2), Map.of("alice", 3)));
+  }
+
+  @ParameterizedTest
+  @ValueSource(
+      strings = {
+        "retry { on = [ rain ] }",
+        "retry { furst = 1s }",
+        "retry { first = 2s, max = 1s }",
+        "limits { queued = -1 }",
+        "limits { speed = 1 }",
+        "weights { alice = 0 }",
+        "weights { alice = much }",
+        "keep = 0s"
+      })
+  void what_makes_no_sense_of_jobs_is_refused(String job) {
+    assertThatThrownBy(
+            () ->
+                PoolSpecReader.read(
+                    "name = a, command = b, resources { cpus = 1, mem = 64 MiB }, job { "
+                        + job
+                        + " }"))
+        .isInstanceOf(PoolSpecReader.InvalidPoolException.class)
+        .hasMessageContaining("job.");
   }
 }

@@ -33,6 +33,7 @@ import java.nio.file.StandardOpenOption;
 import java.time.Duration;
 import java.util.List;
 import java.util.Map;
+import java.util.Set;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.DisplayNameGeneration;
 import org.junit.jupiter.api.DisplayNameGenerator;
@@ -55,7 +56,15 @@ class SqlStoreTest {
         List.of(new PoolFile("a b.py", "0".repeat(64))),
         new Resources(0.25, 96.5, 2),
         size,
-        new JobPolicy(Duration.ofMillis(1500), 7, JobPolicy.Durability.STORE),
+        new JobPolicy(
+            Duration.ofMillis(1500),
+            7,
+            JobPolicy.Durability.STORE,
+            new JobPolicy.Retry(
+                Duration.ofMillis(5),
+                Duration.ofSeconds(6),
+                Set.of(JobPolicy.RetryOn.EXCEPTION, JobPolicy.RetryOn.OOM)),
+            new JobPolicy.Limits(10, 2, 0.5, Duration.ofHours(3), Map.of("alice", 4))),
         Map.of("KEY", "välue\n"),
         Duration.ofSeconds(5),
         new Upkeep(2, 3, 4, 5, 6, 7, Duration.ofMillis(8), 9.5, Duration.ofMillis(10)));
@@ -85,7 +94,7 @@ class SqlStoreTest {
   void everything_is_read_back_as_it_was_written(PoolSize size) {
     SavedPool pool = new SavedPool(pool("p", size), true);
     WorkerRecord worker = worker("p", 3, 17, Phase.UNREACHABLE);
-    try (Store store = SqlStore.inFolder(folder)) {
+    try (Store store = new SqlStore(Database.inFolder(folder))) {
       assertThat(store.load()).isEqualTo(Store.Saved.nothing());
       store.write(
           List.of(
@@ -94,7 +103,7 @@ class SqlStoreTest {
               new WorkerSaved(worker),
               new ExecutorSaved(EXECUTOR)));
     }
-    try (Store store = SqlStore.inFolder(folder)) {
+    try (Store store = new SqlStore(Database.inFolder(folder))) {
       Store.Saved saved = store.load();
       assertThat(saved.frameworkId()).contains("f-1");
       assertThat(saved.lastLaunch()).isEqualTo(17);
@@ -106,7 +115,7 @@ class SqlStoreTest {
 
   @Test
   void launch_numbers_stay_used_when_their_workers_are_gone() {
-    try (Store store = SqlStore.inFolder(folder)) {
+    try (Store store = new SqlStore(Database.inFolder(folder))) {
       store.write(List.of(new WorkerSaved(worker("p", 0, 9, Phase.LAUNCHED))));
       store.write(List.of(new WorkerRemoved("p.0.9"), new FrameworkForgotten()));
 
@@ -117,7 +126,7 @@ class SqlStoreTest {
 
   @Test
   void a_later_write_replaces_an_earlier_one() {
-    try (Store store = SqlStore.inFolder(folder)) {
+    try (Store store = new SqlStore(Database.inFolder(folder))) {
       store.write(
           List.of(
               new PoolSaved(new SavedPool(pool("p", new PoolSize.Fixed(1)), false)),
@@ -138,7 +147,7 @@ class SqlStoreTest {
 
   @Test
   void all_can_be_replaced_at_once() {
-    try (Store store = SqlStore.inFolder(folder)) {
+    try (Store store = new SqlStore(Database.inFolder(folder))) {
       store.write(List.of(new WorkerSaved(worker("p", 0, 1, Phase.RUNNING))));
       WorkerRecord other = worker("p", 1, 2, Phase.RUNNING);
       store.write(List.of(new Store.AllReplaced(List.of(other), List.of(EXECUTOR))));
@@ -150,7 +159,7 @@ class SqlStoreTest {
 
   @Test
   void forgetting_the_framework_leaves_the_pools() {
-    try (Store store = SqlStore.inFolder(folder)) {
+    try (Store store = new SqlStore(Database.inFolder(folder))) {
       SavedPool pool = new SavedPool(pool("p", new PoolSize.Fixed(1)), false);
       store.write(
           List.of(
@@ -168,7 +177,7 @@ class SqlStoreTest {
 
   @Test
   void a_write_that_fails_leaves_nothing_of_itself() {
-    try (Store store = SqlStore.inFolder(folder)) {
+    try (Store store = new SqlStore(Database.inFolder(folder))) {
       assertThatThrownBy(
               () ->
                   store.write(
@@ -184,12 +193,12 @@ class SqlStoreTest {
 
   @Test
   void a_store_in_use_says_so_in_one_line() throws Exception {
-    SqlStore.inFolder(folder).close();
+    new SqlStore(Database.inFolder(folder)).close();
     try (FileChannel file =
             FileChannel.open(folder.resolve("store.mv.db"), StandardOpenOption.WRITE);
         FileLock lock = file.lock()) {
       assertThat(lock.isValid()).isTrue();
-      assertThatThrownBy(() -> SqlStore.inFolder(folder))
+      assertThatThrownBy(() -> new SqlStore(Database.inFolder(folder)))
           .isInstanceOf(StoreException.class)
           .hasMessageContaining("is in use by another process")
           .message()
@@ -201,7 +210,7 @@ class SqlStoreTest {
   void a_damaged_store_says_so_in_one_line() throws Exception {
     Files.writeString(folder.resolve("store.mv.db"), "this is no database ".repeat(1000));
 
-    assertThatThrownBy(() -> SqlStore.inFolder(folder))
+    assertThatThrownBy(() -> new SqlStore(Database.inFolder(folder)))
         .isInstanceOf(StoreException.class)
         .hasMessageContaining("cannot be opened")
         .hasMessageContaining("move it away")

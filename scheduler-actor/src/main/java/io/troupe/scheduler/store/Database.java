@@ -1,0 +1,176 @@
+package io.troupe.scheduler.store;
+
+import com.zaxxer.hikari.HikariConfig;
+import com.zaxxer.hikari.HikariDataSource;
+import io.troupe.scheduler.pool.Store.StoreException;
+import java.nio.file.Path;
+import java.sql.Connection;
+import java.sql.SQLException;
+import java.time.Duration;
+import java.util.Map;
+import org.flywaydb.core.Flyway;
+import org.flywaydb.core.api.FlywayException;
+
+/**
+ * An SQL database with Troupe's schema: by default a file of H2, which one process at a time can
+ * open, or PostgreSQL. What has been committed survives the process (SIGKILL); PostgreSQL, as it is
+ * set up by default, also the machine. Thread-safe.
+ */
+public final class Database implements AutoCloseable {
+  private static final Duration CONNECT_TIMEOUT = Duration.ofSeconds(5);
+  private static final int CONNECTIONS = 3;
+
+  /** The kinds of databases, where they differ. */
+  enum Dialect {
+    H2("varbinary(1048576)"),
+    POSTGRESQL("bytea");
+
+    private final String bytes;
+
+    Dialect(String bytes) {
+      this.bytes = bytes;
+    }
+  }
+
+  private final HikariDataSource connections;
+  private final String name;
+  private final Dialect dialect;
+
+  private Database(HikariDataSource connections, String name, Dialect dialect) {
+    this.connections = connections;
+    this.name = name;
+    this.dialect = dialect;
+  }
+
+  /**
+   * Opens what the settings say.
+   *
+   * @param folder where the file is, if it is one
+   * @throws StoreException when it cannot be used
+   */
+  public static Database open(StoreSettings settings, Path folder) {
+    return settings.url().isEmpty()
+        ? inFolder(folder)
+        : at(settings.url(), settings.user(), settings.password());
+  }
+
+  /**
+   * Opens the H2 file in a folder, and makes it where there is none.
+   *
+   * @throws StoreException when another process has it open, or it cannot be read
+   */
+  public static Database inFolder(Path folder) {
+    Path file = folder.resolve("store").toAbsolutePath();
+    // Without a locking thread of its own, H2 holds the file through the operating system's lock.
+    // It writes at each commit, and not up to half a second later, only if it is told to. Space of
+    // old pages is used again after the retention time, which is for disks that reorder writes.
+    return open(
+        "jdbc:h2:file:"
+            + file
+            + ";FILE_LOCK=FS;DB_CLOSE_ON_EXIT=FALSE;MAX_COMPACT_TIME=0;WRITE_DELAY=0"
+            + ";RETENTION_TIME=2000",
+        "sa",
+        "",
+        "the store " + file,
+        Dialect.H2);
+  }
+
+  /**
+   * Connects to PostgreSQL.
+   *
+   * @param url {@code jdbc:postgresql://host:port/database}
+   * @throws StoreException when it cannot be reached or used
+   */
+  public static Database at(String url, String user, String password) {
+    String batching = url.contains("?") ? "&" : "?";
+    return open(
+        url + batching + "reWriteBatchedInserts=true",
+        user,
+        password,
+        "the store at " + url.replaceFirst("\\?.*", ""),
+        Dialect.POSTGRESQL);
+  }
+
+  private static Database open(
+      String url, String user, String password, String name, Dialect dialect) {
+    HikariConfig config = new HikariConfig();
+    config.setJdbcUrl(url);
+    config.setUsername(user);
+    config.setPassword(password);
+    config.setAutoCommit(false);
+    config.setMaximumPoolSize(CONNECTIONS);
+    config.setMinimumIdle(1);
+    config.setPoolName("store");
+    config.setConnectionTimeout(CONNECT_TIMEOUT.toMillis());
+    config.setInitializationFailTimeout(1);
+    HikariDataSource connections;
+    try {
+      connections = new HikariDataSource(config);
+    } catch (RuntimeException e) {
+      throw unusable(name, e);
+    }
+    try {
+      Flyway.configure()
+          .loggers("slf4j")
+          .dataSource(connections)
+          .placeholders(Map.of("bytes", dialect.bytes))
+          .load()
+          .migrate();
+    } catch (FlywayException e) {
+      connections.close();
+      throw unusable(name, e);
+    }
+    return new Database(connections, name, dialect);
+  }
+
+  private static StoreException unusable(String name, Throwable failure) {
+    Throwable root = failure;
+    while (root.getCause() != null && root.getCause() != root) {
+      if (isLocked(root)) {
+        break;
+      }
+      root = root.getCause();
+    }
+    if (isLocked(root)) {
+      return new StoreException(
+          name + " is in use by another process: is a scheduler running with the same --dir?",
+          failure);
+    }
+    return new StoreException(
+        name
+            + " cannot be opened: "
+            + firstLine(root.getMessage())
+            + "; restore it from a copy, or move it away to start with an empty one",
+        failure);
+  }
+
+  private static boolean isLocked(Throwable failure) {
+    // 90020: H2's DATABASE_ALREADY_OPEN
+    return (failure instanceof SQLException sql && sql.getErrorCode() == 90020)
+        || String.valueOf(failure.getMessage()).contains("file is locked");
+  }
+
+  /** A connection that does not commit by itself; to be closed soon. */
+  Connection connect() throws SQLException {
+    return connections.getConnection();
+  }
+
+  Dialect dialect() {
+    return dialect;
+  }
+
+  /** What is told when something failed: which store, what, and why, in one line. */
+  StoreException failed(String what, Exception why) {
+    return new StoreException(
+        name + " cannot be " + what + ": " + firstLine(why.getMessage()), why);
+  }
+
+  private static String firstLine(@org.jspecify.annotations.Nullable String text) {
+    return String.valueOf(text).lines().findFirst().orElse("");
+  }
+
+  @Override
+  public void close() {
+    connections.close();
+  }
+}
