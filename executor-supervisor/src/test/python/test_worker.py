@@ -37,13 +37,55 @@ MODULE = """
     def environment(value): return [k for k in os.environ if k.startswith("TROUPE_")]
     def _private(value): return 1
     not_a_function = 3
+    class Odd(Exception): pass
+    def odd(value): raise Odd("a", 1, [None])
+    def unsayable(value): raise ValueError(object())
+"""
+
+ASYNC = """
+    import asyncio
+    seen = []
+    async def setup(): seen.append("setup")
+    async def teardown(): print("teardown", seen, flush=True)
+    async def later(value):
+        await asyncio.sleep(0)
+        seen.append(value)
+        return value + 1
+    async def broken(value): raise KeyError(value)
+    async def wait(value):
+        try:
+            print("waiting", flush=True)
+            await asyncio.sleep(60)
+        finally:
+            print("cleaned up", flush=True)
+    async def countdown(value):
+        for i in range(value):
+            await asyncio.sleep(0)
+            yield value - i
+    def squares(value):
+        for i in range(value): yield i * i
+    def breaks(value):
+        yield 1
+        raise ValueError("half-way")
+"""
+
+CLASS = """
+    import functools
+    class Adder:
+        def setup(self): self.more = 10
+        def add(self, value): return value + self.more
+        async def add_later(self, value): return value + self.more
+        twice = functools.partial(max, 2)
+        def teardown(self): raise RuntimeError("no way down")
+    class Broken:
+        def setup(self): raise OSError(2, "no database")
 """
 
 
 class Worker:
     """A real worker process at the other end of a real socket."""
 
-    def __init__(self, folder, module=MODULE, **environment):
+    def __init__(self, folder, module=MODULE, served="mine", **environment):
         self.folder = pathlib.Path(folder)
         (self.folder / "mine.py").write_text(textwrap.dedent(module))
         (self.folder / "seat").write_bytes(bytes(256))
@@ -52,7 +94,7 @@ class Worker:
         self.listener.listen()
         self.listener.settimeout(60)
         self.process = subprocess.Popen(
-            [sys.executable, "-B", "-m", "troupe.worker", "mine"],
+            [sys.executable, "-B", "-m", "troupe.worker", served],
             cwd=folder,
             env={
                 **os.environ,
@@ -194,6 +236,68 @@ class WorkerTest(unittest.TestCase):
         self.assertIn("mine.py", body["traceback"][0])
         self.assertNotIn("troupe/worker.py", "".join(body["traceback"]))
         self.assertEqual((frames.RESULT, "", 4), worker.call("echo", 4))
+
+    def test_an_exception_tells_its_class_and_what_it_was_made_with(self):
+        worker = self.connected()
+        body = worker.call("odd", None)[2]
+        self.assertEqual(("Odd", "mine", ["a", 1, [None]]), (body["type"], body["module"], body["args"]))
+        body = worker.call("unsayable", None)[2]
+        self.assertEqual(("ValueError", "builtins", False), (body["type"], body["module"], "args" in body))
+
+    def test_async_functions_share_one_loop_and_may_be_set_up_and_torn_down(self):
+        worker = self.connected(module=ASYNC)
+        self.assertEqual((frames.RESULT, "", 2), worker.call("later", 1))
+        self.assertEqual((frames.RESULT, "", 3), worker.call("later", 2))
+        kind, name, body = worker.call("broken", "k")
+        self.assertEqual((frames.ERROR, "raised", "KeyError"), (kind, name, body["type"]))
+        worker.connection.sendall(frames.frame(frames.SHUTDOWN, frames.JSON, 0, b"", b""))
+        self.assertEqual(b"teardown ['setup', 1, 2]\n", worker.printed())
+        self.assertEqual(0, worker.process.wait(60))
+
+    def test_teardown_is_called_on_sigterm_too(self):
+        worker = self.connected(module=ASYNC)
+        worker.process.send_signal(signal.SIGTERM)
+        self.assertEqual(b"teardown ['setup']\n", worker.printed())
+        self.assertEqual(0, worker.process.wait(60))
+
+    def test_setup_and_teardown_are_no_jobs(self):
+        worker = self.connected(module=ASYNC)
+        for function in ("setup", "teardown"):
+            self.assertEqual("no-function", worker.call(function, None)[1])
+
+    def test_an_async_function_is_cancelled_and_the_next_one_runs(self):
+        worker = self.connected(module=ASYNC)
+        worker.send("wait", None, 5)
+        worker.printed()
+        with open(worker.folder / "seat", "r+b", buffering=0) as seat:
+            seat.seek(8)
+            seat.write((5).to_bytes(8, sys.byteorder))
+        worker.process.send_signal(signal.SIGINT)
+        kind, _, ident, name, _ = worker.receive()
+        self.assertEqual((frames.ERROR, 5, b"cancelled"), (kind, ident, name))
+        self.assertEqual(b"cleaned up\n", worker.printed())
+        self.assertEqual((frames.RESULT, "", 2), worker.call("later", 1, 6))
+
+    def test_what_a_generator_yields_is_a_list(self):
+        worker = self.connected(module=ASYNC)
+        self.assertEqual((frames.RESULT, "", [0, 1, 4]), worker.call("squares", 3))
+        self.assertEqual((frames.RESULT, "", [2, 1]), worker.call("countdown", 2))
+        self.assertEqual("half-way", worker.call("breaks", 2)[2]["message"])
+
+    def test_the_methods_of_a_class_are_functions(self):
+        worker = self.connected(module=CLASS, served="mine:Adder")
+        self.assertEqual((frames.RESULT, "", 11), worker.call("add", 1))
+        self.assertEqual((frames.RESULT, "", 12), worker.call("add_later", 2))
+        self.assertEqual((frames.RESULT, "", 3), worker.call("twice", 3))
+        self.assertEqual("module mine:Adder has no public function 'more'", worker.call("more", 1)[2]["message"])
+        worker.connection.sendall(frames.frame(frames.SHUTDOWN, frames.JSON, 0, b"", b""))
+        self.assertEqual(0, worker.process.wait(60))
+        self.assertIn(b"teardown() failed: RuntimeError: no way down", worker.process.stderr.read())
+
+    def test_a_setup_that_fails_is_told_apart_from_a_module_that_does_not_import(self):
+        worker = self.worker(module=CLASS, served="mine:Broken")
+        self.assertEqual(75, worker.process.wait(60))
+        self.assertIn(b"setup() of mine:Broken failed: FileNotFoundError: ", worker.process.stderr.read())
 
     def test_a_function_that_calls_exit_fails_its_job_only(self):
         worker = self.connected()

@@ -1,12 +1,17 @@
-"""Serves the public functions of a module: ``python3 -m troupe.worker MODULE``.
+"""Serves the public functions of a module, or the methods of a class: ``python3 -m troupe.worker MODULE[:CLASS]``.
 
 The executor that starts it says by the environment where its socket is. A job is a call of one function with
-one argument; what the function returns is the result: JSON, or bytes as they are. An exception fails that job
+one argument; what the function returns is the result: JSON, or bytes as they are. ``async def`` runs on an event loop
+that all jobs of the process share; what a generator yields is the result as a list. An exception fails that job
 only. One thread, one job at a time, in the order in which they come. ``print`` goes to the worker's log.
+
+``setup()`` of the module or class is called before the first job and ``teardown()`` when the process is told to end;
+they are no jobs. A class is made once, without arguments.
 """
 
 import errno
 import faulthandler
+import functools
 import importlib
 import io
 import json
@@ -20,11 +25,12 @@ import sys
 import time
 import traceback
 
-from troupe import frames, report
+from troupe import Cancelled, frames, report
 
 # How the process ends; the executor does not start it again after those that cannot heal by themselves.
 EXIT_USAGE = 64  # wrong command line or environment: cannot heal
 EXIT_LOST = 75  # the executor closed the socket without a word
+EXIT_SETUP = 75  # setup() raised: what it needs may be there another time
 EXIT_PROTOCOL = 76  # what came over the socket is no frame
 EXIT_MODULE = 78  # the module cannot be imported: cannot heal
 
@@ -35,10 +41,11 @@ RECEIVE_BYTES = 256 << 10
 #: A function whose last call took longer than this is not begun while results of others wait.
 QUICK_SECONDS = 0.0005
 TRACEBACK_LINES = 12
-
-
-class JobCancelled(BaseException):
-    """Raised in the job's function when the job is no longer wanted."""
+#: What a module or class may have for itself.
+NO_JOBS = ("setup", "teardown")
+#: Flags of a code object; the inspect module has them too, and takes long to import.
+CO_GENERATOR, CO_COROUTINE, CO_ASYNC_GENERATOR = 0x20, 0x80, 0x200
+MESSAGE_CHARACTERS = 4000
 
 
 class NoFunction(LookupError):
@@ -46,20 +53,97 @@ class NoFunction(LookupError):
 
 
 class Functions(dict):
-    """The public functions of a module by name, in bytes, each looked up once: [function, was it slow]."""
+    """The public functions of a module or object by name, in bytes, each looked up once: [function, was it slow]."""
 
-    def __init__(self, module):
+    def __init__(self, home, label, loop):
         super().__init__()
-        self._module = module
+        self._home = home
+        self._label = label
+        self._loop = loop
 
     def __missing__(self, name):
         text = name.decode("utf-8", "replace")
-        function = None if text.startswith("_") else getattr(self._module, text, None)
-        listed = getattr(self._module, "__all__", None)
+        function = None if text.startswith("_") or text in NO_JOBS else getattr(self._home, text, None)
+        listed = getattr(self._home, "__all__", None)
         if not callable(function) or isinstance(function, type) or (listed is not None and text not in listed):
-            raise NoFunction(f"module {self._module.__name__} has no public function {text!r}")
-        self[name] = entry = [function, True]
+            raise NoFunction(f"{self._label} has no public function {text!r}")
+        self[name] = entry = [self._loop.plain(function), True]
         return entry
+
+
+class Loop:
+    """Runs what is asynchronous, one call at a time, on an event loop that is made when it is first needed."""
+
+    def __init__(self):
+        self._loop = None
+        self._task = None
+        self._unwanted = False
+        self._stopped_by = ()  # asyncio.CancelledError, once asyncio is there
+
+    def plain(self, function):
+        """The function itself, or one that waits for the end of what it starts."""
+        flags = _flags_of(function)
+        if flags & CO_COROUTINE:
+            return lambda value: self.run(function(value))
+        if flags & CO_GENERATOR:
+            return lambda value: list(function(value))
+        if flags & CO_ASYNC_GENERATOR:
+            return lambda value: self.run(_all_of(function(value)))
+        return function
+
+    def run(self, coroutine):
+        """What the coroutine returns."""
+        if self._loop is None:
+            import asyncio  # a worker without it shall start quickly
+
+            self._loop = asyncio.new_event_loop()
+            asyncio.set_event_loop(self._loop)
+            self._stopped_by = asyncio.CancelledError
+        self._unwanted = False
+        self._task = self._loop.create_task(coroutine)
+        try:
+            return self._loop.run_until_complete(self._task)
+        except self._stopped_by:
+            if self._unwanted:
+                raise Cancelled() from None
+            raise
+        finally:
+            self._task = None
+
+    def cancel(self):
+        """Ends the running call, inside of which a signal came; False when none runs."""
+        task = self._task
+        if task is None:
+            return False
+        self._unwanted = True
+        self._loop.call_soon_threadsafe(task.cancel)
+        return True
+
+    def close(self):
+        """Ends what was started and not waited for."""
+        if self._loop is not None and not self._loop.is_closed():
+            import asyncio
+
+            left = asyncio.all_tasks(self._loop)
+            for task in left:
+                task.cancel()
+            self._loop.run_until_complete(asyncio.gather(*left, return_exceptions=True))
+            self._loop.run_until_complete(self._loop.shutdown_asyncgens())
+            self._loop.close()
+
+
+async def _all_of(items):
+    return [item async for item in items]
+
+
+def _flags_of(function):
+    """What its code says of itself; nothing where there is no Python code."""
+    while isinstance(function, functools.partial):
+        function = function.func
+    function = getattr(function, "__func__", function)
+    if not hasattr(function, "__code__"):
+        function = getattr(type(function), "__call__", None)
+    return getattr(getattr(function, "__code__", None), "co_flags", 0)
 
 
 class Seat:
@@ -171,11 +255,12 @@ class Server:
     """Runs the jobs that come over a connected socket until the other side closes it or says SHUTDOWN."""
 
     def __init__(
-        self, connection, functions, seat, max_frame=frames.MAX_FRAME, max_result=None, blobs="", inline=None
+        self, connection, functions, seat, loop, max_frame=frames.MAX_FRAME, max_result=None, blobs="", inline=None
     ):
         """``blobs`` is the beginning of the paths of files for results of more than ``inline`` bytes; without it there are none."""
         self._connection = connection
         self._functions = functions
+        self._loop = loop
         self._seat = seat
         self._max_frame = max_frame
         self._max_result = max_result or max_frame - 16
@@ -200,8 +285,8 @@ class Server:
                 self._connection.sendall(waiting)
             except OSError:
                 pass  # the loop will notice as well
-        if self._seat.words[1] == running:
-            raise JobCancelled()
+        if self._seat.words[1] == running and not self._loop.cancel():
+            raise Cancelled()
 
     def on_terminate(self, _signal, _frame):
         """SIGTERM: ends the process, with the user's ``finally`` blocks and exit handlers run."""
@@ -223,11 +308,11 @@ class Server:
 
     def _failure(self, error):
         """The bytes of an ERROR's name and payload."""
-        kind = type(error).__name__
-        if isinstance(error, JobCancelled):
+        kind, module = type(error).__qualname__, type(error).__module__
+        if isinstance(error, Cancelled):
             name, message = b"cancelled", "cancelled"
         elif isinstance(error, NoFunction):
-            name, kind, message = b"no-function", "LookupError", str(error)
+            name, kind, module, message = b"no-function", "LookupError", "builtins", str(error)
         else:
             name, message = b"raised", _text_of(error)
         own = os.path.abspath(__file__)
@@ -237,7 +322,15 @@ class Server:
             if os.path.abspath(entry.filename) != own
         ]
         lines = "".join(traceback.format_list(stack)).splitlines()[-TRACEBACK_LINES:]
-        body = {"type": kind, "message": message[:4000], "traceback": [line[:400] for line in lines]}
+        body = {
+            "type": kind,
+            "module": module,
+            "message": message[:MESSAGE_CHARACTERS],
+            "traceback": [line[:400] for line in lines],
+        }
+        arguments = _arguments_of(error)
+        if arguments is not None:
+            body["args"] = arguments
         return name, json.dumps(body).encode()
 
     def _encode(self, value, write):
@@ -371,23 +464,54 @@ def _text_of(error):
         return "<an exception whose text cannot be had>"
 
 
+def _arguments_of(error):
+    """What the exception was made with, if JSON can say exactly that and it is not much."""
+    try:
+        text = json.dumps(error.args, allow_nan=False)
+        if len(text) <= MESSAGE_CHARACTERS and tuple(json.loads(text)) == error.args:
+            return list(error.args)
+    except Exception:  # whatever the user has put into it
+        pass
+    return None
+
+
 def _fail(code, line):
     print(f"troupe.worker: {line}", file=sys.stderr, flush=True)
     return code
 
 
-def _import(name):
-    """The module; raises what its code raises."""
+def _home(name):
+    """The module, or the one object of its class; raises what its code raises."""
     if "" not in sys.path and os.getcwd() not in sys.path:
         sys.path.insert(0, os.getcwd())
-    return importlib.import_module(name)
+    module, _, kind = name.partition(":")
+    found = importlib.import_module(module.removesuffix(".py"))
+    return getattr(found, kind)() if kind else found
+
+
+def _explain(error):
+    """Prints the stack and returns the last line of it, with the place."""
+    frames_of_user = traceback.extract_tb(error.__traceback__)
+    where = f" ({frames_of_user[-1].filename}:{frames_of_user[-1].lineno})" if frames_of_user else ""
+    traceback.print_exception(type(error), error, error.__traceback__)
+    return f"{type(error).__name__}: {_text_of(error)}{where}"
+
+
+def _own(home, name, loop):
+    """Calls setup() or teardown(), if there is such a function."""
+    function = getattr(home, name, None)
+    if callable(function):
+        if _flags_of(function) & CO_COROUTINE:
+            loop.run(function())
+        else:
+            function()
 
 
 def main(arguments=None, environment=os.environ):
     """Runs one worker; returns the exit code."""
     arguments = sys.argv[1:] if arguments is None else arguments
     if len(arguments) != 1 or arguments[0].startswith("-"):
-        return _fail(EXIT_USAGE, "usage: python3 -m troupe.worker MODULE")
+        return _fail(EXIT_USAGE, "usage: python3 -m troupe.worker MODULE[:CLASS]")
     path, token = environment.get("TROUPE_SOCKET"), environment.get("TROUPE_TOKEN")
     if not path or token is None:
         return _fail(
@@ -403,13 +527,14 @@ def main(arguments=None, environment=os.environ):
     sys.stdout = sys.__stdout__ = Printer(1, marked)
     sys.stderr = sys.__stderr__ = Printer(2, marked)
     try:
-        module = _import(arguments[0].removesuffix(".py"))
+        home = _home(arguments[0])
     except BaseException as error:  # whatever the user's code does while it is imported
-        frames_of_user = traceback.extract_tb(error.__traceback__)
-        where = f" ({frames_of_user[-1].filename}:{frames_of_user[-1].lineno})" if frames_of_user else ""
-        traceback.print_exc()
-        reason = f"{type(error).__name__}: {_text_of(error)}{where}"
-        return _fail(EXIT_MODULE, f"module {arguments[0]} cannot be imported: {reason}")
+        return _fail(EXIT_MODULE, f"module {arguments[0]} cannot be imported: {_explain(error)}")
+    loop = Loop()
+    try:
+        _own(home, "setup", loop)
+    except BaseException as error:
+        return _fail(EXIT_SETUP, f"setup() of {arguments[0]} failed: {_explain(error)}")
     connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     try:
         connection.connect(path)
@@ -417,10 +542,12 @@ def main(arguments=None, environment=os.environ):
         return _fail(EXIT_PROTOCOL, f"no executor listens at {path}: {error.strerror}")
     max_frame = int(environment.get("TROUPE_MAX_FRAME") or frames.MAX_FRAME)
     max_result = int(environment.get("TROUPE_MAX_RESULT") or 0)
+    functions = Functions(home, f"module {arguments[0].removesuffix('.py')}", loop)
     server = Server(
         connection,
-        Functions(module),
+        functions,
         Seat(environment.get("TROUPE_SEAT")),
+        loop,
         max_frame,
         max_result,
         environment.get("TROUPE_BLOBS", ""),
@@ -444,6 +571,12 @@ def main(arguments=None, environment=os.environ):
         return _fail(EXIT_PROTOCOL, f"the executor sent what is no frame: {error}")
     except (BrokenPipeError, ConnectionResetError):
         told = False
+    finally:
+        try:
+            _own(home, "teardown", loop)
+            loop.close()
+        except BaseException as error:  # the process ends all the same
+            print(f"troupe.worker: teardown() failed: {_explain(error)}", file=sys.stderr, flush=True)
     return 0 if told else _fail(EXIT_LOST, "the executor is gone, or wants nothing more of this process")
 
 

@@ -12,13 +12,15 @@ import org.jspecify.annotations.Nullable;
  * @param signal the number of the signal that ended the process, where one did
  * @param lastOutput the last lines that the process printed, oldest first; empty where there is
  *     none
+ * @param raised the exception behind it; null where there is none, or nobody can say
  */
 public record Cause(
     Kind kind,
     String message,
     @Nullable Integer exitCode,
     @Nullable Integer signal,
-    List<String> lastOutput) {
+    List<String> lastOutput,
+    @Nullable Raised raised) {
 
   /** The classes of causes; they decide what is worth another try. */
   public enum Kind {
@@ -43,6 +45,16 @@ public record Cause(
 
   public Cause {
     lastOutput = List.copyOf(lastOutput);
+  }
+
+  /** A cause without an exception. */
+  public Cause(
+      Kind kind,
+      String message,
+      @Nullable Integer exitCode,
+      @Nullable Integer signal,
+      List<String> lastOutput) {
+    this(kind, message, exitCode, signal, lastOutput, null);
   }
 
   /** A cause that no process's exit stands behind. */

@@ -6,6 +6,7 @@ import akka.actor.testkit.typed.javadsl.ActorTestKit;
 import akka.actor.testkit.typed.javadsl.TestProbe;
 import io.troupe.model.Cause;
 import io.troupe.model.ContentType;
+import io.troupe.model.Raised;
 import io.troupe.model.WorkerState;
 import java.time.Duration;
 import java.util.List;
@@ -48,7 +49,13 @@ class WireMessageTest {
             "j1",
             new WorkerStatus.Progress(0.5, "half"),
             7,
-            new Cause(Cause.Kind.OOM, "out of memory", null, 9, List.of("last words")),
+            new Cause(
+                Cause.Kind.OOM,
+                "out of memory",
+                null,
+                9,
+                List.of("last words"),
+                new Raised("MemoryError", "builtins", "", "[]")),
             new WorkerStatus.ProcessStatus(
                 42, 1 << 20, 12.5, 1_700_000_000_000L, "python3 -m troupe.worker demo"),
             List.of("printed"));

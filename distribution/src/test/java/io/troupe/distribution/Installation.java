@@ -150,6 +150,26 @@ final class Installation implements AutoCloseable {
     List<String> command = new ArrayList<>();
     command.add(HOME.resolve(program).toAbsolutePath().toString());
     command.addAll(arguments);
+    return start(command, environment);
+  }
+
+  /** Starts a Python program that has the product's package. */
+  Process python(Path program, String... arguments) {
+    List<String> command = new ArrayList<>(List.of("python3", "-B", program.toString()));
+    command.addAll(List.of(arguments));
+    return start(command, Map.of("PYTHONPATH", HOME.resolve("python").toAbsolutePath().toString()));
+  }
+
+  /** What a program has printed so far. */
+  String outputOf(Process process) {
+    try {
+      return Files.readString(directory.resolve("out-" + started.indexOf(process)));
+    } catch (IOException e) {
+      throw new UncheckedIOException(e);
+    }
+  }
+
+  private Process start(List<String> command, Map<String, String> environment) {
     ProcessBuilder builder =
         new ProcessBuilder(command)
             .directory(directory.toFile())

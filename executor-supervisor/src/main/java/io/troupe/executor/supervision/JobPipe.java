@@ -6,6 +6,7 @@ import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import io.troupe.model.Cause;
 import io.troupe.model.ContentType;
+import io.troupe.model.Raised;
 import io.troupe.protocol.Assignment;
 import io.troupe.protocol.AttemptRef;
 import io.troupe.protocol.Outcome;
@@ -136,7 +137,12 @@ final class JobPipe {
           type + ": " + error.path("message").asText(""),
           null,
           null,
-          lines);
+          lines,
+          new Raised(
+              type,
+              error.path("module").asText("builtins"),
+              error.path("message").asText(""),
+              error.path("args").isArray() ? error.path("args").toString() : ""));
     } catch (IOException e) {
       return Cause.of(Cause.Kind.USER, new String(payload, UTF_8));
     }

@@ -8,6 +8,7 @@ import akka.actor.typed.ActorRef;
 import io.troupe.executor.supervision.FakeServers.FakeServer;
 import io.troupe.model.Cause;
 import io.troupe.model.ContentType;
+import io.troupe.model.Raised;
 import io.troupe.model.Upkeep;
 import io.troupe.model.WorkerProtocol;
 import io.troupe.model.WorkerState;
@@ -139,11 +140,20 @@ class WorkerTest {
     FakeServer server = readyServer();
     run("a");
     server.fail(
-        "raised", "{\"type\":\"ValueError\",\"message\":\"no\",\"traceback\":[\"line 1\"]}");
+        "raised",
+        "{\"type\":\"ValueError\",\"module\":\"mine\",\"message\":\"no\",\"args\":[\"no\",1],"
+            + "\"traceback\":[\"line 1\"]}");
     Outcome outcome = expectSettled().get(0);
     assertThat(outcome.kind()).isEqualTo(Outcome.Kind.FAILED);
     assertThat(outcome.cause())
-        .isEqualTo(new Cause(Cause.Kind.USER, "ValueError: no", null, null, List.of("line 1")));
+        .isEqualTo(
+            new Cause(
+                Cause.Kind.USER,
+                "ValueError: no",
+                null,
+                null,
+                List.of("line 1"),
+                new Raised("ValueError", "mine", "no", "[\"no\",1]")));
   }
 
   @Test

@@ -6,8 +6,10 @@ import com.fasterxml.jackson.databind.ObjectMapper;
 import com.fasterxml.jackson.databind.node.ArrayNode;
 import com.fasterxml.jackson.databind.node.JsonNodeFactory;
 import com.fasterxml.jackson.databind.node.ObjectNode;
+import com.fasterxml.jackson.databind.util.RawValue;
 import io.troupe.model.Cause;
 import io.troupe.model.PoolSize;
+import io.troupe.model.Raised;
 import io.troupe.protocol.WorkerStatus;
 import io.troupe.scheduler.jobs.JobView;
 import java.time.Instant;
@@ -92,6 +94,20 @@ public final class TreeJson {
     }
     ArrayNode lines = node.putArray("lastOutput");
     cause.lastOutput().forEach(lines::add);
+    if (cause.raised() != null) {
+      node.set("error", raised(cause.raised()));
+    }
+    return node;
+  }
+
+  private static ObjectNode raised(Raised raised) {
+    ObjectNode node = NODES.objectNode();
+    node.put("type", raised.type());
+    node.put("module", raised.module());
+    node.put("message", raised.message());
+    if (!raised.args().isEmpty()) {
+      node.putRawValue("args", new RawValue(raised.args()));
+    }
     return node;
   }
 

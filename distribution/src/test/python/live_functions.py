@@ -1,0 +1,64 @@
+"""Functions of the pools that live_client.py uses; importable on both sides."""
+
+import os
+import time
+
+
+class Odd(Exception):
+    def __init__(self, text, number):
+        super().__init__(text, number)
+        self.number = number
+
+
+def echo(value):
+    return value
+
+
+def double(value):
+    return 2 * value
+
+
+def noop(value):
+    return None
+
+
+def fail(value):
+    raise ValueError("no", value)
+
+
+def odd(value):
+    raise Odd("odd", value)
+
+
+def missing_key(value):
+    return {}[value]
+
+
+def sleep(seconds):
+    time.sleep(seconds)
+    return seconds
+
+
+def die(value):
+    os._exit(9)
+
+
+def touch(path):
+    """Leaves a file for each time it has begun."""
+    with open(path, "a") as file:
+        file.write("x")
+
+
+def mark(paths):
+    """Says that it has begun, waits long, and says whether it was ended by an exception."""
+    begun, ended = paths
+    open(begun, "w").close()
+    try:
+        time.sleep(600)
+    except BaseException:
+        open(ended, "w").close()
+        raise
+
+
+def add(left, right, *, factor=1):
+    return (left + right) * factor
