@@ -1,5 +1,6 @@
 package io.troupe.model;
 
+import com.fasterxml.jackson.annotation.JsonCreator;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
 
@@ -43,6 +44,7 @@ public record Cause(
     INTERNAL
   }
 
+  @JsonCreator
   public Cause {
     lastOutput = List.copyOf(lastOutput);
   }

@@ -17,6 +17,7 @@ import java.util.Map;
  * @param env added to the environment of every process
  * @param startTimeout how long a process may take to be ready
  * @param upkeep what its process may take and when it is replaced
+ * @param http where a server of protocol http is asked how it is
  */
 public record PoolSpec(
     String name,
@@ -28,7 +29,8 @@ public record PoolSpec(
     JobPolicy job,
     Map<String, String> env,
     Duration startTimeout,
-    Upkeep upkeep) {
+    Upkeep upkeep,
+    HttpChecks http) {
 
   /** What holds where a pool file does not say. */
   public static final Duration DEFAULT_START_TIMEOUT = Duration.ofSeconds(60);
@@ -41,7 +43,7 @@ public record PoolSpec(
     }
   }
 
-  /** A pool with no limits of its own. */
+  /** A pool with no limits of its own, whose servers are asked nothing. */
   public PoolSpec(
       String name,
       String command,
@@ -52,7 +54,18 @@ public record PoolSpec(
       JobPolicy job,
       Map<String, String> env,
       Duration startTimeout) {
-    this(name, command, protocol, files, resources, size, job, env, startTimeout, Upkeep.NONE);
+    this(
+        name,
+        command,
+        protocol,
+        files,
+        resources,
+        size,
+        job,
+        env,
+        startTimeout,
+        Upkeep.NONE,
+        HttpChecks.NONE);
   }
 
   /** A pool with the default start timeout. */
@@ -71,6 +84,6 @@ public record PoolSpec(
   /** The same pool with another size. */
   public PoolSpec withSize(PoolSize newSize) {
     return new PoolSpec(
-        name, command, protocol, files, resources, newSize, job, env, startTimeout, upkeep);
+        name, command, protocol, files, resources, newSize, job, env, startTimeout, upkeep, http);
   }
 }

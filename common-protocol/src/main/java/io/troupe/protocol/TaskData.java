@@ -1,12 +1,14 @@
 package io.troupe.protocol;
 
 import com.fasterxml.jackson.annotation.JsonCreator;
+import io.troupe.model.HttpChecks;
 import io.troupe.model.PoolFile;
 import io.troupe.model.Upkeep;
 import io.troupe.model.WorkerProtocol;
 import java.time.Duration;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 
 /**
  * The content of TaskInfo.data: all that an executor needs to run one worker. Written as JSON by
@@ -32,6 +34,7 @@ public record TaskData(int version, ClusterInfo cluster, String pool, Worker wor
    * @param cpus its share of processors
    * @param startTimeout how long the process may take to be ready
    * @param upkeep what else the process may take and when it is replaced
+   * @param http where a server of protocol http is asked how it is; left out by older schedulers
    */
   public record Worker(
       String command,
@@ -42,12 +45,14 @@ public record TaskData(int version, ClusterInfo cluster, String pool, Worker wor
       double memMb,
       double cpus,
       Duration startTimeout,
-      Upkeep upkeep) {
+      Upkeep upkeep,
+      HttpChecks http) {
     @JsonCreator
     public Worker {
       files = List.copyOf(files);
       env = Map.copyOf(env);
       ports = List.copyOf(ports);
+      http = Objects.requireNonNullElse(http, HttpChecks.NONE);
     }
 
     /** One with no limits of its own. */
@@ -60,7 +65,17 @@ public record TaskData(int version, ClusterInfo cluster, String pool, Worker wor
         double memMb,
         double cpus,
         Duration startTimeout) {
-      this(command, protocol, files, env, ports, memMb, cpus, startTimeout, Upkeep.NONE);
+      this(
+          command,
+          protocol,
+          files,
+          env,
+          ports,
+          memMb,
+          cpus,
+          startTimeout,
+          Upkeep.NONE,
+          HttpChecks.NONE);
     }
   }
 }

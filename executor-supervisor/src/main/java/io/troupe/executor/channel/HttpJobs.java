@@ -20,18 +20,26 @@ import java.util.Deque;
 import java.util.List;
 import java.util.Map;
 import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.TimeUnit;
 import java.util.function.Consumer;
 import org.jspecify.annotations.Nullable;
 
 /**
  * Jobs for a server that speaks HTTP: one POST a job to {@code /FUNCTION} on its port, one at a
- * time. A 2xx answer is the result, any other a failure with the answer's text. No call blocks; any
- * thread.
+ * time. A 2xx answer is the result, 503 means that it is too early, any other is a failure with the
+ * answer's text. No call blocks; any thread.
  */
 public final class HttpJobs {
   private static final ObjectMapper MAPPER = new ObjectMapper();
   private static final Duration CONNECT_TIMEOUT = Duration.ofSeconds(5);
+  private static final Duration CHECK_TIMEOUT = Duration.ofSeconds(2);
   private static final int MAX_MESSAGE = 1000;
+  private static final int BUSY = 503;
+
+  /** The first pause before a request is repeated; doubled each time, to at most the last. */
+  private static final long FIRST_PAUSE_MILLIS = 50;
+
+  private static final long LAST_PAUSE_MILLIS = 1000;
 
   private final HttpClient client =
       HttpClient.newBuilder()
@@ -78,6 +86,23 @@ public final class HttpJobs {
     }
   }
 
+  /** Whether no job runs. */
+  public synchronized boolean isIdle() {
+    return running == null;
+  }
+
+  /** Whether a GET of this path is answered with 2xx, soon. */
+  public CompletableFuture<Boolean> check(String path) {
+    HttpRequest request =
+        HttpRequest.newBuilder(URI.create("http://127.0.0.1:" + port + path))
+            .timeout(CHECK_TIMEOUT)
+            .GET()
+            .build();
+    return client
+        .sendAsync(request, HttpResponse.BodyHandlers.discarding())
+        .handle((response, error) -> response != null && response.statusCode() / 100 == 2);
+  }
+
   private void next() {
     Frame job = running == null ? waiting.pollFirst() : null;
     if (job == null) {
@@ -90,11 +115,37 @@ public final class HttpJobs {
             .header("Content-Type", job.content().mediaType())
             .POST(body(job))
             .build();
+    request(job, request, FIRST_PAUSE_MILLIS);
+  }
+
+  private void request(Frame job, HttpRequest request, long pause) {
     CompletableFuture<HttpResponse<byte[]>> call =
         client.sendAsync(request, HttpResponse.BodyHandlers.ofByteArray());
     running = call;
     CompletableFuture<Void> unused =
-        call.handle((response, error) -> answer(job, response, error)).thenAccept(this::done);
+        call.handle(
+            (response, error) -> {
+              if (response != null && response.statusCode() == BUSY && isWanted(job)) {
+                CompletableFuture.delayedExecutor(pause, TimeUnit.MILLISECONDS)
+                    .execute(() -> again(job, request, pause));
+              } else {
+                done(answer(job, response, error));
+              }
+              return null;
+            });
+  }
+
+  private synchronized boolean isWanted(Frame job) {
+    return interrupted != job.id();
+  }
+
+  /** Until the job's time is over, which is others' business. */
+  private synchronized void again(Frame job, HttpRequest request, long pause) {
+    if (isWanted(job)) {
+      request(job, request, Math.min(LAST_PAUSE_MILLIS, 2 * pause));
+    } else {
+      done(error(job, "cancelled", "cancelled"));
+    }
   }
 
   private static HttpRequest.BodyPublisher body(Frame job) {
@@ -116,7 +167,7 @@ public final class HttpJobs {
 
   private synchronized Frame answer(
       Frame job, @Nullable HttpResponse<byte[]> response, @Nullable Throwable error) {
-    if (response == null && interrupted == job.id()) {
+    if ((response == null || response.statusCode() == BUSY) && interrupted == job.id()) {
       return error(job, "cancelled", "cancelled");
     }
     if (response == null) {

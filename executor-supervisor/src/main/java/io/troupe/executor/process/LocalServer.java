@@ -31,6 +31,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.UUID;
+import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.Executor;
 import java.util.concurrent.ScheduledExecutorService;
 import java.util.concurrent.ScheduledFuture;
@@ -66,6 +67,8 @@ final class LocalServer implements ServerProcess {
   private static final long PUMP_STOP_MILLIS = 1000;
   private static final int PUMP_BYTES = 64 << 10;
   private static final long PROBE_MILLIS = 100;
+  private static final long HEALTH_MILLIS = 2000;
+  private static final int HEALTH_FAILURES = 3;
 
   private final String worker;
   private final long start;
@@ -315,22 +318,75 @@ final class LocalServer implements ServerProcess {
     if (over) {
       return;
     }
-    if (spec.ports().isEmpty() || accepts(spec.ports().get(0))) {
-      if (spec.protocol() == WorkerProtocol.HTTP) {
-        http =
-            new HttpJobs(
-                spec.ports().get(0),
-                (int) Math.min(ServerSettings.LARGEST_MESSAGE, settings.maxResultBytes()),
-                frames -> events.accept(new ServerEvent.Received(frames)));
-      }
-      events.accept(new ServerEvent.Answered());
-    } else {
+    if (!spec.ports().isEmpty() && !accepts(spec.ports().get(0))) {
       probeIn(PROBE_MILLIS);
+    } else if (spec.protocol() == WorkerProtocol.HTTP) {
+      probe(
+          new HttpJobs(
+              spec.ports().get(0),
+              (int) Math.min(ServerSettings.LARGEST_MESSAGE, settings.maxResultBytes()),
+              frames -> events.accept(new ServerEvent.Received(frames))));
+    } else {
+      events.accept(new ServerEvent.Answered());
     }
   }
 
+  private void probe(HttpJobs requests) {
+    String path = spec.http().ready();
+    if (path.isEmpty()) {
+      answered(requests);
+      return;
+    }
+    CompletableFuture<Void> unused =
+        requests
+            .check(path)
+            .thenAccept(
+                ready -> {
+                  if (ready) {
+                    answered(requests);
+                  } else if (!over) {
+                    later(() -> probe(requests), PROBE_MILLIS);
+                  }
+                });
+  }
+
+  private void answered(HttpJobs requests) {
+    http = requests;
+    events.accept(new ServerEvent.Answered());
+    if (!spec.http().health().isEmpty()) {
+      checkHealth(requests, 0);
+    }
+  }
+
+  /** A server that has a job may be too busy to answer; its job's timeout watches over it. */
+  private void checkHealth(HttpJobs requests, int failures) {
+    if (over) {
+      return;
+    }
+    boolean idle = requests.isIdle();
+    CompletableFuture<Void> unused =
+        requests
+            .check(spec.http().health())
+            .thenAccept(
+                well -> {
+                  int now = well || !idle || !requests.isIdle() ? 0 : failures + 1;
+                  if (now == HEALTH_FAILURES) {
+                    String path = spec.http().health();
+                    events.accept(
+                        new ServerEvent.HungUp(
+                            "GET " + path + " failed " + now + " times in a row"));
+                  } else if (!over) {
+                    later(() -> checkHealth(requests, now), HEALTH_MILLIS);
+                  }
+                });
+  }
+
   private void probeIn(long millis) {
-    ScheduledFuture<?> unused = chores.schedule(this::probe, millis, TimeUnit.MILLISECONDS);
+    later(this::probe, millis);
+  }
+
+  private void later(Runnable chore, long millis) {
+    ScheduledFuture<?> unused = chores.schedule(chore, millis, TimeUnit.MILLISECONDS);
   }
 
   private static boolean accepts(int port) {

@@ -11,6 +11,7 @@ import io.troupe.executor.channel.EventLoop;
 import io.troupe.executor.supervision.ServerEvent;
 import io.troupe.executor.supervision.ServerProcess;
 import io.troupe.model.ContentType;
+import io.troupe.model.HttpChecks;
 import io.troupe.model.PoolFile;
 import io.troupe.model.Upkeep;
 import io.troupe.model.WorkerProtocol;
@@ -64,6 +65,7 @@ class LocalServersTest {
   private LocalServers servers;
   private final BlockingQueue<ServerEvent> events = new LinkedBlockingQueue<>();
   private ServerProcess server;
+  private HttpChecks checks = HttpChecks.NONE;
   private boolean ended;
 
   @BeforeEach
@@ -120,7 +122,8 @@ class LocalServersTest {
                 64,
                 1.5,
                 Duration.ofSeconds(60),
-                upkeep),
+                upkeep,
+                checks),
             events::add);
   }
 
@@ -358,6 +361,42 @@ class LocalServersTest {
     server.interrupt(3);
     assertThat(expect(ServerEvent.Received.class).frames().get(0).name()).isEqualTo("cancelled");
     assertThat(expect(ServerEvent.Received.class).frames().get(0).id()).isEqualTo(4);
+  }
+
+  @Test
+  void a_server_with_checks_is_ready_when_it_says_so_and_is_given_up_when_it_is_not_well()
+      throws Exception {
+    module(
+        """
+        import http.server, os
+        asked = {"/ready": 0, "/health": 0, "/busy": 0}
+        class Handler(http.server.BaseHTTPRequestHandler):
+            def do_GET(self):
+                asked[self.path] += 1
+                self.send_response(200 if self.path == "/ready" and asked["/ready"] > 2 else 500)
+                self.end_headers()
+            def do_POST(self):
+                asked["/busy"] += 1
+                self.send_response(503 if asked["/busy"] < 3 else 200)
+                self.send_header("Content-Type", "application/json")
+                self.end_headers()
+                self.wfile.write(b"[%d,%d]" % (asked["/ready"], asked["/busy"]))
+        address = ("127.0.0.1", int(os.environ["PORT"]))
+        http.server.ThreadingHTTPServer(address, Handler).serve_forever()
+        """);
+    int port;
+    try (ServerSocket free = new ServerSocket(0)) {
+      port = free.getLocalPort();
+    }
+    checks = new HttpChecks("/ready", "/health");
+    launch(WorkerProtocol.HTTP, "python3 -B mine.py", List.of(), port);
+    expect(ServerEvent.Started.class);
+    expect(ServerEvent.Answered.class);
+    send(1, "busy", "1");
+    Frame result = expect(ServerEvent.Received.class).frames().get(0);
+    assertThat(new String(result.payload(), UTF_8)).isEqualTo("[3,3]");
+    assertThat(expect(ServerEvent.HungUp.class).why())
+        .isEqualTo("GET /health failed 3 times in a row");
   }
 
   @Test

@@ -15,6 +15,7 @@ import akka.actor.typed.ActorRef;
 import io.troupe.executor.supervision.FakeServers.FakeServer;
 import io.troupe.executor.supervision.WorkerLife.Step;
 import io.troupe.model.ContentType;
+import io.troupe.model.HttpChecks;
 import io.troupe.model.Upkeep;
 import io.troupe.model.WorkerProtocol;
 import io.troupe.model.WorkerState;
@@ -190,7 +191,8 @@ class WorkerLifeTest {
                         64,
                         0.1,
                         Duration.ofSeconds(60),
-                        new Upkeep(0, 0, 0, -1, 0, 1, Duration.ZERO, 0, Duration.ZERO)),
+                        new Upkeep(0, 0, 0, -1, 0, 1, Duration.ZERO, 0, Duration.ZERO),
+                        HttpChecks.NONE),
                     SETTINGS,
                     servers,
                     actors::nanos,

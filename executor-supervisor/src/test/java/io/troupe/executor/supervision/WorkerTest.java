@@ -8,6 +8,7 @@ import akka.actor.typed.ActorRef;
 import io.troupe.executor.supervision.FakeServers.FakeServer;
 import io.troupe.model.Cause;
 import io.troupe.model.ContentType;
+import io.troupe.model.HttpChecks;
 import io.troupe.model.Raised;
 import io.troupe.model.Upkeep;
 import io.troupe.model.WorkerProtocol;
@@ -68,7 +69,8 @@ class WorkerTest {
                         64,
                         0.1,
                         START_TIMEOUT,
-                        upkeep),
+                        upkeep,
+                        HttpChecks.NONE),
                     SETTINGS,
                     servers,
                     actors::nanos,

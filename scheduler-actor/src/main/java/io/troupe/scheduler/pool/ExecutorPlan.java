@@ -57,7 +57,8 @@ public record ExecutorPlan(
             spec.files().toString(),
             spec.resources().toString(),
             new TreeMap<>(spec.env()).toString(),
-            spec.upkeep().toString());
+            spec.upkeep().toString(),
+            spec.http().toString());
     return new ExecutorPlan(
         spec.name() + "-" + sha256(content).substring(0, 12),
         spec.name(),

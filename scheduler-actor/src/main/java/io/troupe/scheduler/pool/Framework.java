@@ -412,7 +412,8 @@ final class Framework {
             spec.resources().memMb(),
             spec.resources().cpus(),
             spec.startTimeout(),
-            spec.upkeep()));
+            spec.upkeep(),
+            spec.http()));
   }
 
   // ---- what becomes of tasks, executors and agents

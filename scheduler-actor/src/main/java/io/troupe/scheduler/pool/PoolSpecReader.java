@@ -7,6 +7,7 @@ import com.typesafe.config.ConfigMemorySize;
 import com.typesafe.config.ConfigObject;
 import com.typesafe.config.ConfigValue;
 import com.typesafe.config.ConfigValueType;
+import io.troupe.model.HttpChecks;
 import io.troupe.model.JobPolicy;
 import io.troupe.model.JobPolicy.Durability;
 import io.troupe.model.JobPolicy.Limits;
@@ -48,10 +49,12 @@ public final class PoolSpecReader {
           "start-timeout",
           "limits",
           "recycle",
+          "http",
           "requirements",
           "image");
   private static final Set<String> RESOURCE_KEYS = Set.of("cpus", "mem", "ports");
   private static final Set<String> SIZE_KEYS = Set.of("min", "max");
+  private static final Set<String> HTTP_KEYS = Set.of("ready", "health");
   private static final Set<String> JOB_KEYS =
       Set.of(
           "timeout", "attempts", "durability", "heartbeat", "retry", "limits", "weights", "keep");
@@ -128,19 +131,26 @@ public final class PoolSpecReader {
     if (command.isBlank()) {
       throw new InvalidPoolException("command must not be empty");
     }
+    WorkerProtocol protocol = protocol(pool);
+    Resources resources = resources(pool);
+    if (protocol == WorkerProtocol.HTTP && resources.ports() == 0) {
+      throw new InvalidPoolException(
+          "protocol http needs a port for the server to listen on: add ports = 1 to resources");
+    }
     return new PoolSpec(
         name,
         command,
-        protocol(pool),
+        protocol,
         files(pool),
-        resources(pool),
+        resources,
         size(pool),
         job(pool),
         env(pool),
         pool.hasPath("start-timeout")
             ? duration(pool, "start-timeout")
             : PoolSpec.DEFAULT_START_TIMEOUT,
-        upkeep(pool));
+        upkeep(pool),
+        http(pool, protocol));
   }
 
   private static Upkeep upkeep(Config pool) {
@@ -236,13 +246,25 @@ public final class PoolSpecReader {
     return switch (text.toLowerCase(Locale.ROOT)) {
       case "frames" -> WorkerProtocol.FRAMES;
       case "none" -> WorkerProtocol.NONE;
-      case "http" ->
-          throw new InvalidPoolException(
-              "protocol http is not supported yet: use frames (python3 -m troupe.worker MODULE),"
-                  + " or none for a server that takes no jobs");
+      case "http" -> WorkerProtocol.HTTP;
       default ->
-          throw new InvalidPoolException("protocol must be frames or none, not '" + text + "'");
+          throw new InvalidPoolException(
+              "protocol must be frames, http or none, not '" + text + "'");
     };
+  }
+
+  private static HttpChecks http(Config pool, WorkerProtocol protocol) {
+    if (!pool.hasPath("http")) {
+      return HttpChecks.NONE;
+    }
+    if (protocol != WorkerProtocol.HTTP) {
+      throw new InvalidPoolException("http { … } is for pools with protocol = http");
+    }
+    Config http = pool.getConfig("http");
+    known("http.", http.root(), HTTP_KEYS);
+    return new HttpChecks(
+        http.hasPath("ready") ? pool.getString("http.ready") : "",
+        http.hasPath("health") ? pool.getString("http.health") : "");
   }
 
   private static List<PoolFile> files(Config pool) {

@@ -4,6 +4,7 @@ import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.node.ArrayNode;
 import com.fasterxml.jackson.databind.node.JsonNodeFactory;
 import com.fasterxml.jackson.databind.node.ObjectNode;
+import io.troupe.model.HttpChecks;
 import io.troupe.model.JobPolicy;
 import io.troupe.model.JobPolicy.Limits;
 import io.troupe.model.JobPolicy.Retry;
@@ -56,6 +57,7 @@ final class PoolSpecJson {
         .put("recycleAgeMillis", upkeep.recycleAge().toMillis())
         .put("recycleRssMb", upkeep.recycleRssMb())
         .put("heartbeatMillis", upkeep.heartbeat().toMillis());
+    json.putObject("http").put("ready", spec.http().ready()).put("health", spec.http().health());
     return json;
   }
 
@@ -122,7 +124,10 @@ final class PoolSpecJson {
             limits(job.path("limits"))),
         env,
         Duration.ofMillis(json.path("startTimeoutMillis").asLong()),
-        upkeep(json.path("upkeep")));
+        upkeep(json.path("upkeep")),
+        new HttpChecks(
+            json.path("http").path("ready").asText(""),
+            json.path("http").path("health").asText("")));
   }
 
   private static Upkeep upkeep(JsonNode json) {

@@ -3,6 +3,7 @@ package io.troupe.scheduler.pool;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import io.troupe.model.HttpChecks;
 import io.troupe.model.JobPolicy;
 import io.troupe.model.PoolFile;
 import io.troupe.model.PoolSize;
@@ -60,7 +61,8 @@ class PoolSpecReaderTest {
                 new JobPolicy(Duration.ofSeconds(90), 1, JobPolicy.Durability.MEMORY),
                 Map.of("KEY", "value", "NUMBER", "7"),
                 Duration.ofSeconds(5),
-                new Upkeep(2048, 1024, 64, 0, 5, 1000, Duration.ofHours(1), 512, Duration.ZERO)));
+                new Upkeep(2048, 1024, 64, 0, 5, 1000, Duration.ofHours(1), 512, Duration.ZERO),
+                HttpChecks.NONE));
   }
 
   @Test
@@ -85,6 +87,18 @@ class PoolSpecReaderTest {
   }
 
   @Test
+  void reads_where_a_server_of_its_own_is_asked_how_it_is() {
+    String server = LEAST + "protocol = http, resources.ports = 1\n";
+    assertThat(PoolSpecReader.read(server).http()).isEqualTo(HttpChecks.NONE);
+    assertThat(PoolSpecReader.read(server + "http { ready = /ready, health = /well }").http())
+        .isEqualTo(new HttpChecks("/ready", "/well"));
+    assertThatThrownBy(() -> PoolSpecReader.read(server + "http { ready = ready }"))
+        .hasMessage("a path for checks is like /ready, not 'ready'");
+    assertThatThrownBy(() -> PoolSpecReader.read(server + "http { redy = /ready }"))
+        .hasMessageContaining("did you mean 'http.ready'?");
+  }
+
+  @Test
   void reads_json_too() {
     assertThat(
             PoolSpecReader.read(
@@ -104,8 +118,9 @@ class PoolSpecReaderTest {
           wibbledywobble = 1                  | known are command, env, files
           name = Not_This                     | lower-case letters, digits and dashes
           command = " "                       | command must not be empty
-          protocol = http                     | protocol http is not supported yet
-          protocol = smoke                    | protocol must be frames or none, not 'smoke'
+          protocol = http                     | add ports = 1 to resources
+          http.ready = /ready                 | is for pools with protocol = http
+          protocol = smoke                    | protocol must be frames, http or none, not 'smoke'
           image = "python:3.12"               | image is not supported yet
           requirements = requirements.txt     | requirements is not supported yet
           files = [ "../a.py" ]               | files must be uploaded first

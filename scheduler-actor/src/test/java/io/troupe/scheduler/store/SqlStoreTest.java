@@ -3,6 +3,7 @@ package io.troupe.scheduler.store;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import io.troupe.model.HttpChecks;
 import io.troupe.model.JobPolicy;
 import io.troupe.model.PoolFile;
 import io.troupe.model.PoolSize;
@@ -67,7 +68,8 @@ class SqlStoreTest {
             new JobPolicy.Limits(10, 2, 0.5, Duration.ofHours(3), Map.of("alice", 4))),
         Map.of("KEY", "välue\n"),
         Duration.ofSeconds(5),
-        new Upkeep(2, 3, 4, 5, 6, 7, Duration.ofMillis(8), 9.5, Duration.ofMillis(10)));
+        new Upkeep(2, 3, 4, 5, 6, 7, Duration.ofMillis(8), 9.5, Duration.ofMillis(10)),
+        new HttpChecks("/ready", "/health"));
   }
 
   private static WorkerRecord worker(String pool, int slot, long launch, Phase phase) {

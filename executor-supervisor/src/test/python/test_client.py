@@ -1,0 +1,204 @@
+import json
+import queue
+import socket
+import threading
+import unittest
+import urllib.parse
+
+import troupe
+
+
+class Scheduler:
+    """Speaks HTTP as the scheduler does, as a script of the test: one handler gets each request."""
+
+    def __init__(self, handler):
+        self.handler = handler
+        self.requests = queue.Queue()
+        self.listener = socket.create_server(("127.0.0.1", 0))
+        self.connections = []
+        threading.Thread(target=self._accept, daemon=True).start()
+
+    @property
+    def url(self):
+        return "http://127.0.0.1:%d" % self.listener.getsockname()[1]
+
+    def _accept(self):
+        while True:
+            try:
+                connection, _ = self.listener.accept()
+            except OSError:
+                return
+            self.connections.append(connection)
+            threading.Thread(target=self._serve, args=(connection,), daemon=True).start()
+
+    def _serve(self, connection):
+        stream = connection.makefile("rwb")
+        try:
+            while self._one(connection, stream):
+                pass
+        except (OSError, ValueError):
+            pass
+        finally:
+            try:
+                connection.shutdown(socket.SHUT_RDWR)
+            except OSError:
+                pass  # gone already
+
+    def _one(self, connection, stream):
+        line = stream.readline().split()
+        if not line:
+            return False
+        headers = {}
+        while (text := stream.readline().strip()) != b"":
+            name, _, value = text.decode().partition(":")
+            headers[name.lower()] = value.strip()
+        if "chunked" in headers.get("transfer-encoding", ""):
+            stream.write(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n")
+            stream.flush()
+            body = self._lines(stream)
+        else:
+            body = stream.read(int(headers.get("content-length", 0)))
+        target = urllib.parse.urlsplit(line[1].decode())
+        request = (line[0].decode(), target.path, dict(urllib.parse.parse_qsl(target.query)), body, headers)
+        answer = self.handler(*request[:4])
+        self.requests.put(request)
+        if answer is None:
+            return False
+        if isinstance(answer, tuple):
+            status, more, value = answer
+            data = json.dumps(value).encode()
+            head = "HTTP/1.1 %d X\r\nContent-Length: %d\r\n%s\r\n" % (status, len(data), more)
+            stream.write(head.encode() + data)
+        else:
+            for part in answer:
+                data = (json.dumps(part) + "\n").encode()
+                stream.write(b"%x\r\n%b\r\n" % (len(data), data))
+                stream.flush()
+            stream.write(b"0\r\n\r\n")
+        stream.flush()
+        return True
+
+    @staticmethod
+    def _lines(stream):
+        while size := int(stream.readline(), 16):
+            yield from stream.read(size).splitlines()
+            stream.readline()
+
+    def close(self):
+        self.listener.close()
+        for connection in self.connections:
+            try:
+                connection.shutdown(socket.SHUT_RDWR)
+            except OSError:
+                pass  # gone already
+            connection.close()
+
+
+class ClientTest(unittest.TestCase):
+    def client(self, handler, **options):
+        self.scheduler = Scheduler(handler)
+        self.addCleanup(self.scheduler.close)
+        client = troupe.Client(self.scheduler.url, **options)
+        self.addCleanup(client.close)
+        return client
+
+    def test_a_submission_that_was_not_answered_is_sent_again_with_its_key(self):
+        keys = []
+
+        def handler(method, path, query, body):
+            if path == "/v1/jobs/results":
+                return ({"index": i, "id": json.loads(line), "result": 7} for i, line in enumerate(body))
+            keys.append(query["id"])
+            return None if len(keys) == 1 else (202, "", {"id": "j-" + query["id"]})
+
+        self.assertEqual(7, self.client(handler).submit("p", "f", 1).result(30))
+        self.assertEqual(2, len(keys))
+        self.assertEqual(keys[0], keys[1])
+
+    def test_a_full_queue_is_asked_again_after_the_time_it_says(self):
+        tries = []
+
+        def handler(method, path, query, body):
+            if path == "/v1/jobs/results":
+                return ({"index": i, "id": json.loads(line), "result": None} for i, line in enumerate(body))
+            tries.append(query["id"])
+            full = (429, "Retry-After: 0\r\n", {"error": {"code": "QUEUE_FULL", "message": "full"}})
+            return full if len(tries) <= 2 else (202, "", {"id": query["id"]})
+
+        self.assertIsNone(self.client(handler).submit("p", "f").result(30))
+        self.assertEqual(1, len(set(tries)))
+
+    def test_a_queue_that_stays_full_is_told_when_patience_ends(self):
+        def handler(method, path, query, body):
+            return (429, "Retry-After: 5\r\n", {"error": {"code": "QUEUE_FULL", "message": "full up"}})
+
+        with self.assertRaisesRegex(troupe.Refused, "full up"):
+            self.client(handler, patience=1).submit("p", "f").result(30)
+
+    def test_results_are_asked_for_again_when_the_connection_breaks(self):
+        asked = []
+
+        def handler(method, path, query, body):
+            if path != "/v1/jobs/results":
+                return 202, "", {"id": "j"}
+            line = next(iter(body))
+            asked.append(json.loads(line))
+            return None if len(asked) == 1 else [{"index": 0, "id": "j", "result": [1]}]
+
+        self.assertEqual([1], self.client(handler).submit("p", "f").result(30))
+        self.assertEqual(["j", "j"], asked)
+
+    def lost(self, **terms):
+        """Submits a job that the scheduler forgets once; the keys of all submissions, and the future."""
+        keys = []
+
+        def handler(method, path, query, body):
+            if path != "/v1/jobs/results":
+                keys.append(query["id"])
+                return 202, "", {"id": "j%d" % len(keys)}
+            gone = {"error": {"code": "JOB_NOT_FOUND", "message": "There is no job 'j1'"}}
+            return (
+                {"index": i, **(gone if json.loads(line) == "j1" else {"result": "done"})} for i, line in enumerate(body)
+            )
+
+        return keys, self.client(handler).submit("p", "f", **terms)
+
+    def test_a_job_that_the_scheduler_has_lost_is_submitted_again(self):
+        keys, future = self.lost()
+        self.assertEqual("done", future.result(30))
+        self.assertEqual(2, len(keys))
+        self.assertEqual(keys[0], keys[1])
+
+    def test_a_job_with_one_attempt_is_not_submitted_again(self):
+        keys, future = self.lost(attempts=1)
+        with self.assertRaisesRegex(troupe.Refused, "There is no job 'j1'"):
+            future.result(30)
+        self.assertEqual(1, len(keys))
+
+    def test_a_map_that_breaks_goes_on_with_what_was_not_answered(self):
+        runs = []
+
+        def handler(method, path, query, body):
+            lines = iter(body)
+            runs.append([json.loads(next(lines)) for _ in range(3 if not runs else 2)])
+            if len(runs) == 1:
+                return self.cut_after({"index": 1, "id": "a", "result": "first"})
+            return ({"index": i, "id": "b", "result": "again %d" % value} for i, value in enumerate(runs[1]))
+
+        results = self.client(handler).map("p", "f", [10, 11, 12])
+        self.assertEqual(["again 10", "first", "again 12"], list(results))
+        self.assertEqual([[10, 11, 12], [10, 12]], runs)
+
+    @staticmethod
+    def cut_after(line):
+        yield line
+        raise OSError("the scheduler was killed")
+
+    def test_a_token_goes_with_each_request(self):
+        client = self.client(lambda *_: (200, "", []), token="s3cret")
+        self.assertEqual([], client.pools())
+        self.assertEqual("Bearer s3cret", self.scheduler.requests.get(timeout=30)[4]["authorization"])
+
+
+if __name__ == "__main__":
+    unittest.main()
