@@ -103,7 +103,8 @@ class AncestorsTest {
       eventually("they are started again", () -> count() >= WORKERS);
       boolean agents = round.getCurrentRepetition() % 2 == 0;
       killAndSee(agents ? agent.process.pid() : executor.process.pid(), marked());
-      assertThat(marked()).isEmpty();
+      // A worker may just have been starting another process when this one was told to.
+      eventually("nobody with the mark is left", () -> count() == 0);
       executor.exitCode();
     }
     reporter.publishEntry("longest", longestMillis + " ms");

@@ -523,10 +523,18 @@ final class JobRoutes extends Asking {
     return bounded("function", parameters.required("function", "?function=measure"));
   }
 
+  private static boolean isNoText(int letter) {
+    int type = Character.getType(letter);
+    return type == Character.CONTROL || type == Character.SURROGATE;
+  }
+
   private static String bounded(String name, String value) {
     if (value.length() > LONGEST_NAME) {
       throw new ApiException(
           ApiError.badParameter(name, "longer than " + LONGEST_NAME + " characters"));
+    }
+    if (value.codePoints().anyMatch(JobRoutes::isNoText)) {
+      throw new ApiException(ApiError.badParameter(name, "it has characters that are no text"));
     }
     return value;
   }

@@ -22,7 +22,7 @@ public final class Database implements AutoCloseable {
 
   /** The kinds of databases, where they differ. */
   enum Dialect {
-    H2("varbinary(1048576)"),
+    H2("blob"),
     POSTGRESQL("bytea");
 
     private final String bytes;
@@ -64,11 +64,12 @@ public final class Database implements AutoCloseable {
     // Without a locking thread of its own, H2 holds the file through the operating system's lock.
     // It writes at each commit, and not up to half a second later, only if it is told to. Space of
     // old pages is used again after the retention time, which is for disks that reorder writes.
+    // Payloads and results are in their rows unless they are large.
     return open(
         "jdbc:h2:file:"
             + file
             + ";FILE_LOCK=FS;DB_CLOSE_ON_EXIT=FALSE;MAX_COMPACT_TIME=0;WRITE_DELAY=0"
-            + ";RETENTION_TIME=2000",
+            + ";RETENTION_TIME=2000;MAX_LENGTH_INPLACE_LOB=65536",
         "sa",
         "",
         "the store " + file,

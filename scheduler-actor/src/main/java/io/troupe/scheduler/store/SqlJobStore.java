@@ -1,5 +1,7 @@
 package io.troupe.scheduler.store;
 
+import static java.nio.charset.StandardCharsets.UTF_8;
+
 import akka.Done;
 import com.fasterxml.jackson.core.JsonProcessingException;
 import com.fasterxml.jackson.databind.DeserializationFeature;
@@ -373,8 +375,13 @@ public final class SqlJobStore implements JobStore {
   }
 
   private static @Nullable String text(@Nullable Cause cause) throws JsonProcessingException {
-    // PostgreSQL's texts cannot have the character 0, which output of programs may.
-    return cause == null ? null : JSON.writeValueAsString(cause).replace("\\u0000", "\\ufffd");
+    if (cause == null) {
+      return null;
+    }
+    // PostgreSQL's texts have neither the character 0 nor halves of characters; output of programs
+    // may.
+    String json = JSON.writeValueAsString(cause).replace("\\u0000", "\\ufffd");
+    return new String(json.getBytes(UTF_8), UTF_8);
   }
 
   private static StoredJob job(ResultSet row, String holder)

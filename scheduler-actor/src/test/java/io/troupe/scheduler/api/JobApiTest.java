@@ -28,6 +28,7 @@ import org.junit.jupiter.api.TestInstance;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
+import org.junit.jupiter.params.provider.ValueSource;
 
 @DisplayNameGeneration(DisplayNameGenerator.ReplaceUnderscores.class)
 @TestInstance(TestInstance.Lifecycle.PER_CLASS)
@@ -554,5 +555,25 @@ class JobApiTest {
     assertThat(worker.get("state").asText()).isEqualTo("READY");
     assertThat(worker.at("/process/pid").asLong()).isEqualTo(4711);
     assertThat(worker.get("agentId").asText()).isEqualTo("agent-1");
+  }
+
+  @ParameterizedTest
+  @ValueSource(strings = {"function=%00", "function=f&id=a%0Ab", "function=f&submitter=%1B"})
+  void what_is_no_text_names_nothing(String query) throws Exception {
+    HttpResponse<String> response = send("POST", "/v1/pools/echo/jobs?" + query, "1");
+    assertThat(response.statusCode()).isEqualTo(400);
+    assertThat(json(response).at("/error/message").asText()).contains("no text");
+  }
+
+  @Test
+  void terms_of_a_job_are_taken_and_wrong_ones_refused() throws Exception {
+    HttpResponse<String> late =
+        send("POST", "/v1/pools/echo/jobs?function=f&delay=1h&ttl=1m&keep=2h&submitter=alice", "1");
+    assertThat(late.statusCode()).isEqualTo(202);
+    String id = json(late).get("id").asText();
+    assertThat(json(send("GET", "/v1/jobs/" + id, "")).get("state").asText()).isEqualTo("QUEUED");
+    assertThat(send("DELETE", "/v1/jobs/" + id, "").statusCode()).isEqualTo(200);
+    assertThat(send("POST", "/v1/pools/echo/jobs?function=f&delay=soon", "1").statusCode())
+        .isEqualTo(400);
   }
 }

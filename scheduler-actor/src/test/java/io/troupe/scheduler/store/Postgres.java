@@ -6,6 +6,7 @@ import java.io.UncheckedIOException;
 import java.sql.Connection;
 import java.sql.SQLException;
 import java.sql.Statement;
+import java.time.Duration;
 import java.util.concurrent.atomic.AtomicInteger;
 
 /**
@@ -21,7 +22,8 @@ final class Postgres implements AutoCloseable {
 
   static Postgres start() {
     try {
-      return new Postgres(EmbeddedPostgres.builder().start());
+      return new Postgres(
+          EmbeddedPostgres.builder().setPGStartupWait(Duration.ofMinutes(1)).start());
     } catch (IOException e) {
       throw new UncheckedIOException(e);
     }

@@ -314,4 +314,48 @@ class SqlJobStoreTest {
     assertThat(store.lastPrefix()).isEqualTo(9);
     assertThat(now(store.open("demo", 10)).epoch()).isEqualTo(first + 1);
   }
+
+  @ParameterizedTest
+  @EnumSource(Kind.class)
+  void payloads_of_all_sizes_and_words_of_all_kinds_can_be_kept(Kind kind) {
+    JobStore store = store(kind);
+    Cause odd = Cause.of(Cause.Kind.USER, "half a letter \ud83d, none \u0000, whole \ud83d\ude00");
+    int[] sizes = {0, 100, 5_000, 70_000, 8 << 20};
+    for (int i = 0; i < sizes.length; i++) {
+      StoredJob small = job(i, JobState.FAILED, 0, "");
+      byte[] payload = new byte[sizes[i]];
+      java.util.Arrays.fill(payload, (byte) i);
+      StoredJob large =
+          new StoredJob(
+              small.id(),
+              small.pool(),
+              small.function(),
+              ContentType.BYTES_BLOB,
+              payload,
+              small.terms(),
+              small.key(),
+              1,
+              0,
+              0,
+              JobState.FAILED,
+              1,
+              "",
+              1,
+              0,
+              1,
+              1,
+              "w",
+              odd,
+              ContentType.JSON,
+              payload,
+              false,
+              1);
+      write(store, added(large));
+      StoredJob found = now(store.find("demo", large.id())).orElseThrow();
+      assertThat(found.payload()).isEqualTo(payload);
+      assertThat(found.result()).isEqualTo(payload);
+      assertThat(found.cause()).isNotNull();
+      assertThat(found.cause().message()).startsWith("half a letter").endsWith("\ud83d\ude00");
+    }
+  }
 }
