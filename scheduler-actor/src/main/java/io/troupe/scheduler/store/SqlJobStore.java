@@ -37,7 +37,6 @@ import org.jspecify.annotations.Nullable;
 public final class SqlJobStore implements JobStore {
   private static final String EPOCH = "job-epoch";
   private static final int SWEPT_AT_A_TIME = 5000;
-  private static final int FETCHED_AT_A_TIME = 500;
   private static final long IDS_OF_A_PREFIX = 1L << 32;
   private static final long CLOSING_SECONDS = 10;
 
@@ -122,8 +121,8 @@ public final class SqlJobStore implements JobStore {
   private static int nextEpoch(Connection connection) throws SQLException {
     int next =
         (int) number(connection, "select content from framework where name = '" + EPOCH + "'") + 1;
-    run(connection, "delete from framework where name = ?", EPOCH);
-    run(
+    Sql.run(connection, "delete from framework where name = ?", EPOCH);
+    Sql.run(
         connection,
         "insert into framework (name, content) values (?, ?)",
         EPOCH,
@@ -160,45 +159,11 @@ public final class SqlJobStore implements JobStore {
     }
   }
 
-  private static void run(Connection connection, String sql, Object... values) throws SQLException {
-    try (PreparedStatement statement = prepared(connection, sql, values)) {
-      statement.executeUpdate();
-    }
-  }
-
-  private static PreparedStatement prepared(Connection connection, String sql, Object... values)
-      throws SQLException {
-    PreparedStatement statement = connection.prepareStatement(sql);
-    for (int i = 0; i < values.length; i++) {
-      statement.setObject(i + 1, values[i]);
-    }
-    return statement;
-  }
-
   private static long number(Connection connection, String sql, Object... values)
       throws SQLException {
-    try (PreparedStatement statement = prepared(connection, sql, values);
+    try (PreparedStatement statement = Sql.prepared(connection, sql, values);
         ResultSet rows = statement.executeQuery()) {
       return rows.next() ? rows.getLong(1) : 0;
-    }
-  }
-
-  private interface Row<T> {
-    T read(ResultSet row) throws SQLException, JsonProcessingException;
-  }
-
-  private static <T> List<T> query(
-      Connection connection, Row<T> reader, String sql, Object... values)
-      throws SQLException, JsonProcessingException {
-    try (PreparedStatement statement = prepared(connection, sql, values)) {
-      statement.setFetchSize(FETCHED_AT_A_TIME);
-      try (ResultSet rows = statement.executeQuery()) {
-        List<T> all = new ArrayList<>();
-        while (rows.next()) {
-          all.add(reader.read(rows));
-        }
-        return all;
-      }
     }
   }
 
@@ -214,10 +179,11 @@ public final class SqlJobStore implements JobStore {
     return later(
         "read",
         connection -> {
-          run(connection, "delete from job_prefixes where prefix = ?", prefix);
-          run(connection, "insert into job_prefixes (prefix, pool) values (?, ?)", prefix, pool);
+          Sql.run(connection, "delete from job_prefixes where prefix = ?", prefix);
+          Sql.run(
+              connection, "insert into job_prefixes (prefix, pool) values (?, ?)", prefix, pool);
           Map<JobState, Long> ended = new EnumMap<>(JobState.class);
-          query(
+          Sql.query(
               connection,
               row -> ended.put(JobState.valueOf(row.getString(1)), row.getLong(2)),
               "select state, jobs from job_counts where pool = ?",
@@ -225,7 +191,7 @@ public final class SqlJobStore implements JobStore {
           return new Opened(
               epoch,
               prefixes(connection, pool),
-              query(
+              Sql.query(
                   connection,
                   row -> new Lane(row.getInt(1), row.getString(2), row.getLong(3)),
                   "select priority, submitter, count(*) from live_jobs where pool = ?"
@@ -238,7 +204,7 @@ public final class SqlJobStore implements JobStore {
 
   private static List<Long> prefixes(Connection connection, String pool)
       throws SQLException, JsonProcessingException {
-    return query(
+    return Sql.query(
         connection,
         row -> row.getLong(1),
         "select prefix from job_prefixes where pool = ? order by prefix desc",
@@ -247,7 +213,7 @@ public final class SqlJobStore implements JobStore {
 
   private static List<StoredJob> held(Connection connection, String pool)
       throws SQLException, JsonProcessingException {
-    return query(
+    return Sql.query(
         connection,
         row -> job(row, row.getString(COLUMNS.length + 1)),
         "select "
@@ -453,7 +419,7 @@ public final class SqlJobStore implements JobStore {
       }
       boolean isNew = change.from() == Place.NONE && change.row() != null;
       if (change.row() == null || (isNew && again)) {
-        run(
+        Sql.run(
             connection,
             "delete from job_keys where pool = ? and job_key = ? and id = ?",
             pool,
@@ -461,7 +427,7 @@ public final class SqlJobStore implements JobStore {
             change.id());
       }
       if (isNew) {
-        run(
+        Sql.run(
             connection,
             "insert into job_keys (pool, job_key, id) values (?, ?, ?)",
             pool,
@@ -477,11 +443,11 @@ public final class SqlJobStore implements JobStore {
       String sql = "update job_counts set jobs = ? where pool = ? and state = ?";
       int updated;
       try (PreparedStatement statement =
-          prepared(connection, sql, state.getValue(), pool, state.getKey().name())) {
+          Sql.prepared(connection, sql, state.getValue(), pool, state.getKey().name())) {
         updated = statement.executeUpdate();
       }
       if (updated == 0) {
-        run(
+        Sql.run(
             connection,
             "insert into job_counts (jobs, pool, state) values (?, ?, ?)",
             state.getValue(),
@@ -507,8 +473,8 @@ public final class SqlJobStore implements JobStore {
           List<StoredJob> page = new ArrayList<>();
           long size = 0;
           try (PreparedStatement statement =
-              prepared(connection, sql, pool, priority, submitter, after)) {
-            statement.setFetchSize(FETCHED_AT_A_TIME);
+              Sql.prepared(connection, sql, pool, priority, submitter, after)) {
+            statement.setFetchSize(Sql.FETCHED_AT_A_TIME);
             try (ResultSet rows = statement.executeQuery()) {
               while (size < bytes && rows.next()) {
                 StoredJob job = job(rows);
@@ -530,7 +496,7 @@ public final class SqlJobStore implements JobStore {
       throws SQLException, JsonProcessingException {
     for (Table table : Table.values()) {
       List<StoredJob> found =
-          query(
+          Sql.query(
               connection,
               SqlJobStore::job,
               SELECTED + " from " + table.sqlName + " where id = ?",
@@ -593,7 +559,7 @@ public final class SqlJobStore implements JobStore {
     values.add(prefix * IDS_OF_A_PREFIX);
     values.add((prefix + 1) * IDS_OF_A_PREFIX);
     state.ifPresent(wanted -> values.add(wanted.name()));
-    return query(connection, SqlJobStore::job, sql, values.toArray());
+    return Sql.query(connection, SqlJobStore::job, sql, values.toArray());
   }
 
   // ---- forgetting
@@ -606,7 +572,7 @@ public final class SqlJobStore implements JobStore {
         "written",
         connection -> {
           List<Passed> some =
-              query(
+              Sql.query(
                   connection,
                   row ->
                       new Passed(
@@ -620,7 +586,7 @@ public final class SqlJobStore implements JobStore {
           delete(connection, Table.ENDED.sqlName, over.stream().map(Passed::id).toList());
           for (Passed row : over) {
             if (row.key() != null) {
-              run(
+              Sql.run(
                   connection,
                   "delete from job_keys where pool = ? and job_key = ? and id = ?",
                   row.pool(),
@@ -645,7 +611,7 @@ public final class SqlJobStore implements JobStore {
                   "job_keys",
                   "job_counts",
                   "job_prefixes")) {
-            run(connection, "delete from " + table + " where pool = ?", pool);
+            Sql.run(connection, "delete from " + table + " where pool = ?", pool);
           }
           return Done.getInstance();
         });

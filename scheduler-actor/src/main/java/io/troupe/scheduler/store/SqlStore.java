@@ -13,7 +13,6 @@ import java.sql.Connection;
 import java.sql.PreparedStatement;
 import java.sql.ResultSet;
 import java.sql.SQLException;
-import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
 
@@ -41,27 +40,12 @@ public final class SqlStore implements Store {
       return new Saved(
           value(connection, FRAMEWORK_ID),
           value(connection, LAST_LAUNCH).map(Long::parseLong).orElse(0L),
-          query(connection, "select spec, draining from pools order by name", SqlStore::pool),
-          query(connection, "select * from workers order by launch", SqlStore::worker),
-          query(connection, "select * from executors order by executor_id", SqlStore::executor));
+          Sql.query(connection, SqlStore::pool, "select spec, draining from pools order by name"),
+          Sql.query(connection, SqlStore::worker, "select * from workers order by launch"),
+          Sql.query(
+              connection, SqlStore::executor, "select * from executors order by executor_id"));
     } catch (SQLException | JsonProcessingException e) {
       throw database.failed("read", e);
-    }
-  }
-
-  private interface Row<T> {
-    T read(ResultSet row) throws SQLException, JsonProcessingException;
-  }
-
-  private static <T> List<T> query(Connection connection, String sql, Row<T> reader)
-      throws SQLException, JsonProcessingException {
-    try (PreparedStatement statement = connection.prepareStatement(sql);
-        ResultSet rows = statement.executeQuery()) {
-      List<T> all = new ArrayList<>();
-      while (rows.next()) {
-        all.add(reader.read(rows));
-      }
-      return all;
     }
   }
 
@@ -128,33 +112,33 @@ public final class SqlStore implements Store {
     if (change instanceof FrameworkKnown known) {
       put(connection, FRAMEWORK_ID, known.id());
     } else if (change instanceof FrameworkForgotten) {
-      run(connection, "delete from framework where name = ?", FRAMEWORK_ID);
+      Sql.run(connection, "delete from framework where name = ?", FRAMEWORK_ID);
     } else if (change instanceof PoolSaved saved) {
       String pool = saved.pool().spec().name();
-      run(connection, "delete from pools where name = ?", pool);
-      run(
+      Sql.run(connection, "delete from pools where name = ?", pool);
+      Sql.run(
           connection,
           "insert into pools (name, spec, draining) values (?, ?, ?)",
           pool,
           JSON.writeValueAsString(PoolSpecJson.write(saved.pool().spec())),
           saved.pool().draining());
     } else if (change instanceof PoolRemoved removed) {
-      run(connection, "delete from pools where name = ?", removed.pool());
+      Sql.run(connection, "delete from pools where name = ?", removed.pool());
     } else if (change instanceof WorkerSaved saved) {
       write(connection, saved.worker());
     } else if (change instanceof WorkerRemoved removed) {
-      run(connection, "delete from workers where task_id = ?", removed.taskId());
+      Sql.run(connection, "delete from workers where task_id = ?", removed.taskId());
     } else if (change instanceof ExecutorSaved saved) {
       write(connection, saved.executor());
     } else if (change instanceof ExecutorRemoved removed) {
-      run(
+      Sql.run(
           connection,
           "delete from executors where agent_id = ? and executor_id = ?",
           removed.agentId(),
           removed.executorId());
     } else if (change instanceof AllReplaced all) {
-      run(connection, "delete from workers");
-      run(connection, "delete from executors");
+      Sql.run(connection, "delete from workers");
+      Sql.run(connection, "delete from executors");
       for (WorkerRecord worker : all.workers()) {
         write(connection, worker);
       }
@@ -165,8 +149,8 @@ public final class SqlStore implements Store {
   }
 
   private static void write(Connection connection, WorkerRecord worker) throws SQLException {
-    run(connection, "delete from workers where task_id = ?", worker.taskId());
-    run(
+    Sql.run(connection, "delete from workers where task_id = ?", worker.taskId());
+    Sql.run(
         connection,
         "insert into workers"
             + " (task_id, pool, slot, launch, agent_id, hostname, executor_id, phase, since)"
@@ -188,12 +172,12 @@ public final class SqlStore implements Store {
 
   private static void write(Connection connection, ExecutorRecord executor)
       throws SQLException, JsonProcessingException {
-    run(
+    Sql.run(
         connection,
         "delete from executors where agent_id = ? and executor_id = ?",
         executor.agentId(),
         executor.executorId());
-    run(
+    Sql.run(
         connection,
         "insert into executors (agent_id, executor_id, pool, resources, files_url)"
             + " values (?, ?, ?, ?, ?)",
@@ -205,17 +189,8 @@ public final class SqlStore implements Store {
   }
 
   private static void put(Connection connection, String key, String value) throws SQLException {
-    run(connection, "delete from framework where name = ?", key);
-    run(connection, "insert into framework (name, content) values (?, ?)", key, value);
-  }
-
-  private static void run(Connection connection, String sql, Object... values) throws SQLException {
-    try (PreparedStatement statement = connection.prepareStatement(sql)) {
-      for (int i = 0; i < values.length; i++) {
-        statement.setObject(i + 1, values[i]);
-      }
-      statement.executeUpdate();
-    }
+    Sql.run(connection, "delete from framework where name = ?", key);
+    Sql.run(connection, "insert into framework (name, content) values (?, ?)", key, value);
   }
 
   @Override
