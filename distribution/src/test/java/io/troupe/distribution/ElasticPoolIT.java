@@ -129,7 +129,26 @@ class ElasticPoolIT {
       assertThat(troupe.awaitWorkers("naps", 2).keySet()).isEqualTo(pids);
       assertThat(troupe.troupe("job", "run", "naps", "nap", "7").well().out()).isEqualTo("7\n");
       assertThat(troupe.workers().keySet()).isEqualTo(pids);
+
+      // All is stopped and starts again: a new Mesos has nothing of the old framework to wait for.
+      String framework = framework(troupe);
+      troupe.local("down").well();
+      troupe.up("--agents", "1", "--cpus", "1.1", "--mem", "512").well();
+      assertThat(framework(troupe)).isNotEqualTo(framework);
+      assertThat(troupe.troupe("job", "run", "naps", "nap", "8").well().out()).isEqualTo("8\n");
     }
+  }
+
+  private static String framework(Installation troupe) throws IOException {
+    String mesos = troupe.status().path("mesos").path("url").asText();
+    return troupe.await(
+        "one framework",
+        () -> {
+          JsonNode frameworks = troupe.get(mesos + "/frameworks").path("frameworks");
+          return frameworks.size() == 1
+              ? Optional.of(frameworks.get(0).path("id").asText())
+              : Optional.empty();
+        });
   }
 
   private static void apply(Installation troupe) throws IOException {

@@ -158,7 +158,7 @@ final class LocalCluster {
       Optional<Daemon> scheduler =
           state.scheduler().isPresent() || !wishes.scheduler()
               ? Optional.empty()
-              : Optional.of(startScheduler(state));
+              : Optional.of(startScheduler(state, mesos.isPresent()));
       state = state.withScheduler(scheduler.map(Daemon::identity).or(state::scheduler));
       state.write(directory);
       try {
@@ -319,7 +319,7 @@ final class LocalCluster {
     return start("the local Mesos", "mesos.log", command);
   }
 
-  private Daemon startScheduler(LocalState state) {
+  private Daemon startScheduler(LocalState state, boolean newMesos) {
     LocalState.Ports ports = state.ports();
     List<String> flags = new ArrayList<>(List.of("-Xms96m", "-Xmn64m", "-Xmx512m", DEEP_STACKS));
     flags.addAll(PATIENT_COMPILER);
@@ -339,6 +339,11 @@ final class LocalCluster {
     Path settings = state.settings().orElse(conf.resolve("local.conf"));
     command.addAll(List.of("--conf", settings.toString()));
     command.addAll(List.of("--dir", directory.resolve("scheduler").toString()));
+    if (newMesos) {
+      // It knows none of the workers of the one before, which took them along; asking it would take
+      // a minute.
+      command.add("--new-framework");
+    }
     return start("the scheduler", "scheduler.log", command);
   }
 
