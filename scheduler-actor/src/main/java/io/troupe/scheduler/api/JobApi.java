@@ -16,7 +16,6 @@ import akka.http.javadsl.server.RejectionHandler;
 import akka.http.javadsl.server.Route;
 import akka.http.scaladsl.model.EntityStreamException;
 import akka.http.scaladsl.model.EntityStreamSizeException;
-import akka.stream.javadsl.Flow;
 import java.util.Optional;
 import java.util.concurrent.CompletionException;
 import java.util.concurrent.CompletionStage;
@@ -51,9 +50,7 @@ public final class JobApi extends AllDirectives {
     return Http.get(system)
         .newServerAt(settings.host(), settings.port())
         .logTo(new ServerLog(LOG))
-        .bindFlow(
-            Flow.fromGraph(new Connection())
-                .via(new JobApi(system, parts, settings).routes().flow(system)));
+        .bindFlow(new JobApi(system, parts, settings).routes().flow(system));
   }
 
   private Route routes() {

@@ -3,8 +3,6 @@ package io.troupe.scheduler.api;
 import akka.NotUsed;
 import akka.actor.typed.ActorSystem;
 import akka.http.javadsl.model.HttpRequest;
-import akka.stream.KillSwitches;
-import akka.stream.SharedKillSwitch;
 import akka.stream.javadsl.Framing;
 import akka.stream.javadsl.FramingTruncation;
 import akka.stream.javadsl.Source;
@@ -26,7 +24,10 @@ import java.util.concurrent.atomic.AtomicLong;
  * waits for any number of jobs on one connection. Its jobs go on when it leaves.
  */
 final class JobResults extends Asking {
-  /** A client that has nothing to hear gets an empty line so often, to know that we live. */
+  /**
+   * A client that has nothing to hear gets an empty line so often: to know that we live, and we, by
+   * TCP, that he does.
+   */
   private static final Duration KEEP_ALIVE = Duration.ofSeconds(5);
 
   /** A queue holds a question for so long; then it is asked again. */
@@ -55,8 +56,6 @@ final class JobResults extends Asking {
 
   /** The lines of the answer to this request; they end when all its jobs have, or he has gone. */
   Source<ByteString, NotUsed> of(HttpRequest request) {
-    SharedKillSwitch gone = KillSwitches.shared("client-gone");
-    CompletionStage<Void> unused = Connection.closedByClient(request).thenRun(gone::shutdown);
     AtomicLong index = new AtomicLong();
     return new Body()
         .of(request.entity())
@@ -64,8 +63,7 @@ final class JobResults extends Asking {
         .map(text -> new Line(index.getAndIncrement(), id(text)))
         .mapAsyncUnordered(atOnce, this::result)
         .batchWeighted(BATCH_BYTES, line -> (long) line.size(), line -> line, ByteString::concat)
-        .keepAlive(KEEP_ALIVE, () -> BLANK)
-        .via(gone.flow());
+        .keepAlive(KEEP_ALIVE, () -> BLANK);
   }
 
   private static String id(ByteString text) {

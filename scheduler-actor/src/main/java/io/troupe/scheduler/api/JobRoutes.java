@@ -428,7 +428,6 @@ final class JobRoutes extends Asking {
             settings.mapJobs(),
             settings.mapBytes(),
             body::isWhole,
-            Connection.closedByClient(request),
             blobs::bytes);
     return HttpResponse.create()
         .withStatus(StatusCodes.OK)

@@ -1,6 +1,5 @@
 package io.troupe.scheduler.api;
 
-import akka.Done;
 import akka.actor.Terminated;
 import akka.actor.typed.ActorRef;
 import akka.actor.typed.javadsl.Adapter;
@@ -41,6 +40,10 @@ import scala.runtime.BoxedUnit;
  * bytes} of payload; while so many bytes of results wait for a slow reader, no further job is
  * submitted and no further line read. When the stream ends early, on either side, the jobs that
  * have not ended are cancelled.
+ *
+ * <p>A client that has sent all lines may have closed its half of the connection to read the rest,
+ * or may be gone; Akka HTTP does not know, and TCP tells only whom it gives something to. So he
+ * gets a space before the next line when there has been nothing else for him for a while.
  */
 final class MapStage extends GraphStage<FlowShape<ByteString, ByteString>> {
 
@@ -51,7 +54,6 @@ final class MapStage extends GraphStage<FlowShape<ByteString, ByteString>> {
    * @param jobs how many jobs may be under way
    * @param bytes how many bytes of payloads, and of results not yet read, there may be
    * @param whole whether all lines have come, asked when no more come
-   * @param clientGone completed when nobody will read the results
    * @param blobs reads a result that is kept in a file; null for one that cannot be had
    */
   record Order(
@@ -63,13 +65,16 @@ final class MapStage extends GraphStage<FlowShape<ByteString, ByteString>> {
       int jobs,
       long bytes,
       BooleanSupplier whole,
-      CompletionStage<Done> clientGone,
       Function<BlobRef, CompletionStage<byte @Nullable []>> blobs) {}
 
   @SuppressWarnings("ArrayRecordComponent") // the result itself, not a copy
   private record Read(JobEnd end, byte @Nullable [] body) {}
 
   private static final Duration ASK_AGAIN_AFTER = Duration.ofMillis(50);
+  private static final Duration LONGEST_SILENCE = Duration.ofMillis(500);
+  private static final String ASK_AGAIN = "ask again";
+  private static final String SIGN_OF_LIFE = "sign of life";
+  private static final ByteString SPACE = ByteString.fromString(" ");
 
   private final Inlet<ByteString> in = Inlet.create("Map.payloads");
   private final Outlet<ByteString> out = Outlet.create("Map.results");
@@ -107,6 +112,7 @@ final class MapStage extends GraphStage<FlowShape<ByteString, ByteString>> {
     private double resultBytes;
     private boolean paused;
     private boolean queueGone;
+    private boolean silent;
     private @Nullable ActorRef<JobQueue.Told> self;
     private final AsyncCallback<Read> read =
         createAsyncCallback(
@@ -134,6 +140,7 @@ final class MapStage extends GraphStage<FlowShape<ByteString, ByteString>> {
                 return;
               }
               splitter.finish(Logic.this);
+              scheduleWithFixedDelay(SIGN_OF_LIFE, LONGEST_SILENCE, LONGEST_SILENCE);
               proceed();
             }
           });
@@ -152,8 +159,6 @@ final class MapStage extends GraphStage<FlowShape<ByteString, ByteString>> {
       StageActor actor = getStageActor(this::onTold);
       actor.watch(Adapter.toClassic(order.queue()));
       self = Adapter.toTyped(actor.ref());
-      AsyncCallback<Done> gone = createAsyncCallback(done -> completeStage());
-      order.clientGone().thenAccept(gone::invoke);
     }
 
     // ---- lines in
@@ -238,13 +243,20 @@ final class MapStage extends GraphStage<FlowShape<ByteString, ByteString>> {
         waiting.addFirst(jobs.get(i));
       }
       paused = true;
-      scheduleOnce("ask again", ASK_AGAIN_AFTER);
+      scheduleOnce(ASK_AGAIN, ASK_AGAIN_AFTER);
     }
 
     @Override
     public void onTimer(Object key) {
-      paused = false;
-      proceed();
+      if (key.equals(SIGN_OF_LIFE)) {
+        if (silent && isAvailable(out)) {
+          push(out, SPACE);
+        }
+        silent = true;
+      } else {
+        paused = false;
+        proceed();
+      }
     }
 
     private void enter(NewJob job) {
@@ -274,6 +286,7 @@ final class MapStage extends GraphStage<FlowShape<ByteString, ByteString>> {
     private void proceed() {
       if (results.size() > 0 && isAvailable(out)) {
         push(out, results.take());
+        silent = false;
       }
       submit();
       if (isClosed(in) || queueGone) {

@@ -17,6 +17,13 @@ final class MapClient implements AutoCloseable {
   private byte last;
 
   MapClient(int port, String pool) throws IOException {
+    this(port, pool, "");
+  }
+
+  /**
+   * @param fields header fields beside the usual ones, each with its line end
+   */
+  MapClient(int port, String pool, String fields) throws IOException {
     socket = new Socket(InetAddress.getLoopbackAddress(), port);
     socket.setTcpNoDelay(true);
     out = socket.getOutputStream();
@@ -26,7 +33,9 @@ final class MapClient implements AutoCloseable {
                 + pool
                 + "/map?function=f HTTP/1.1\r\nHost: 127.0.0.1:"
                 + port
-                + "\r\nContent-Type: application/x-ndjson\r\nTransfer-Encoding: chunked\r\n\r\n")
+                + "\r\n"
+                + fields
+                + "Content-Type: application/x-ndjson\r\nTransfer-Encoding: chunked\r\n\r\n")
             .getBytes(StandardCharsets.US_ASCII));
   }
 
@@ -42,6 +51,26 @@ final class MapClient implements AutoCloseable {
   void sendEnd() throws IOException {
     out.write("0\r\n\r\n".getBytes(StandardCharsets.US_ASCII));
     out.flush();
+  }
+
+  /** Closes the half of the connection that requests go over. */
+  void closeSendingHalf() throws IOException {
+    socket.shutdownOutput();
+  }
+
+  /**
+   * Reads the head of the answer, and of its body a space that only shows that the server lives.
+   */
+  void readSignOfLife() throws IOException {
+    StringBuilder read = new StringBuilder();
+    int each;
+    while (!read.toString().endsWith("\r\n\r\n1\r\n ")) {
+      each = in.read();
+      if (each < 0) {
+        throw new IOException("The answer ended: " + read);
+      }
+      read.append((char) each);
+    }
   }
 
   /** Reads until so many lines, those of the head not counted, have come, or all. */
