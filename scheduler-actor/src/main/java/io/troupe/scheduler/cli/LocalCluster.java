@@ -196,7 +196,7 @@ final class LocalCluster {
       List<LocalProcess> daemons = new ArrayList<>();
       state.scheduler().ifPresent(daemons::add);
       state.mesos().ifPresent(daemons::add);
-      int killed = end(daemons, classes.training() ? START : STOP);
+      int killed = end(daemons, STOP);
       killed += sweep(SWEEP, Optional.empty());
       List<LocalProcess> left = LocalProcess.ofCluster(directory);
       if (!left.isEmpty()) {
@@ -312,9 +312,6 @@ final class LocalCluster {
     }
     command.addAll(List.of("--work-dir", directory.resolve("mesos").toString()));
     command.addAll(SHORT_PINGS);
-    if (classes.training()) {
-      command.addAll(List.of("--executor-shutdown-grace-period", "60secs"));
-    }
     command.addAll(List.of("--executor-environment", executorEnvironment()));
     return start("the local Mesos", "mesos.log", command);
   }
@@ -330,10 +327,6 @@ final class LocalCluster {
     command.add("-Dtroupe.executor.home=" + home);
     command.add("-Dtroupe.executor.java=" + javaCommand());
     command.add("-Dtroupe.executor.java-options=" + executorOptions());
-    if (classes.training()) {
-      // Writing the archive is a part of the executor's end, and takes long where much else runs.
-      command.add("-Dtroupe.executor.shutdown-grace=60s");
-    }
     command.add("io.troupe.scheduler.Main");
     command.addAll(List.of("--master", ports.mesosUrl()));
     Path settings = state.settings().orElse(conf.resolve("local.conf"));

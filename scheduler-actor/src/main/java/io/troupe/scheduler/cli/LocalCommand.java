@@ -60,16 +60,13 @@ final class LocalCommand extends Group {
   @Command(
       name = "train",
       hidden = true,
-      description = "Run a small cluster once, so that the next ones start faster.")
+      description = "Run a small cluster once, and note which classes its programs load.")
   static final class Train extends Local {
     private static final Duration JOB = Duration.ofSeconds(60);
 
     @Override
     int run() {
       SharedClasses classes = new SharedClasses(Path.of(property("troupe.cds")), true);
-      if (classes.complete()) {
-        return 0;
-      }
       LocalCluster cluster = cluster(classes.folder().resolve("training"), classes);
       List<Integer> ports = freePorts(5);
       try {
@@ -90,11 +87,6 @@ final class LocalCommand extends Group {
         work(new SchedulerClient(state.ports().apiUrl(), null));
       } finally {
         cluster.down();
-      }
-      try {
-        classes.keepNew();
-      } catch (IOException e) {
-        throw Failure.of("cannot keep the archives: " + e.getMessage());
       }
       return 0;
     }
