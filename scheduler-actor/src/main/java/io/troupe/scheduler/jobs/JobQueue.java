@@ -21,7 +21,6 @@ import java.util.ArrayList;
 import java.util.Comparator;
 import java.util.HashMap;
 import java.util.HashSet;
-import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Objects;
@@ -106,7 +105,8 @@ public final class JobQueue {
 
   private record FromSupervisor(SupervisorToQueue message) implements Command {}
 
-  private record WaitOver(Waiter waiter) implements Command {}
+  /** He has waited long enough. */
+  record WaitOver(Waiters.Waiter waiter) implements Command {}
 
   private record Opened(JobStore.Opened opened) implements Command {}
 
@@ -191,9 +191,6 @@ public final class JobQueue {
    */
   private static final Duration THANK_AFTER = Duration.ofMillis(100);
 
-  /** So many batches are thanked for without waiting: the supervisor keeps them until then. */
-  private static final int THANK_AT_ONCE = 32;
-
   /** What a queue is given. */
   record Parts(
       JobSettings settings,
@@ -236,52 +233,6 @@ public final class JobQueue {
     }
   }
 
-  /** A supervisor's address and what it has yet to be told. */
-  private static final class Link {
-    final ActorRef<SchedulerToSupervisor> ref;
-    List<Assignment> assignments = new ArrayList<>();
-    List<AttemptRef> withdrawn = new ArrayList<>();
-
-    /** Up to which message all outcomes have come, and up to which they are safe. */
-    long settledUpTo;
-
-    long safeUpTo;
-    boolean fresh = true;
-
-    /** How many batches of outcomes have come since the last flush. */
-    int thanks;
-
-    /** How many are safe that it has not been thanked for. */
-    int owed;
-
-    Link(ActorRef<SchedulerToSupervisor> ref) {
-      this.ref = ref;
-    }
-  }
-
-  private record Waiter(String id, ActorRef<Answer> replyTo) {}
-
-  /**
-   * An answer that waits.
-   *
-   * @param job the job that is answered for
-   * @param submission whether it is the answer to the job's submission
-   */
-  private record Reply(ActorRef<Answer> to, Answer answer, Job job, boolean submission) {}
-
-  /** So many batches of outcomes have come, up to this one. */
-  private record Thanks(long upTo, int batches) {}
-
-  /** What is told to others once a write is done. */
-  private static final class Effects {
-    final List<Reply> replies = new ArrayList<>();
-    final Map<ManySubmitter, List<JobEnd>> ends = new LinkedHashMap<>();
-    final Map<Link, Thanks> thanks = new LinkedHashMap<>();
-    final Map<Link, List<Assignment>> assignments = new LinkedHashMap<>();
-  }
-
-  private record Write(Journal.Entry entry, Effects effects) {}
-
   private final String pool;
   private final JobSettings settings;
   private final InstantSource time;
@@ -291,17 +242,15 @@ public final class JobQueue {
   private final ActorContext<Command> context;
   private final TimerScheduler<Command> timers;
   private final QueueState state;
-  private final Journal journal;
+  private final GroupCommit commit;
   private final ActorRef<SupervisorToQueue> inbox;
 
-  private final Map<String, Link> links = new HashMap<>();
+  private final Map<String, SupervisorLink> links = new HashMap<>();
   private final Map<ActorRef<Told>, ManySubmitter> submitters = new HashMap<>();
   private final Set<ManySubmitter> toTell = new HashSet<>();
-  private final Map<String, List<Waiter>> waiters = new HashMap<>();
+  private final Waiters waiters;
   private final Map<String, List<Submit>> lookedFor = new HashMap<>();
   private final List<Job> unacknowledged = new ArrayList<>();
-  private Effects effects = new Effects();
-  private @Nullable Write underWay;
   private Optional<String> trouble = Optional.empty();
   private JobPolicy policy;
   private @Nullable ActorRef<List<JobFact>> listener;
@@ -324,7 +273,8 @@ public final class JobQueue {
     this.listeners = parts.listeners();
     this.context = context;
     this.timers = timers;
-    this.journal = new Journal(settings.rememberStored().toMillis());
+    this.waiters = new Waiters(timers);
+    this.commit = new GroupCommit(settings.rememberStored().toMillis(), this::write);
     this.state =
         new QueueState(
             pool,
@@ -366,6 +316,7 @@ public final class JobQueue {
 
   private Behavior<Command> onOpened(JobStore.Opened opened, StashBuffer<Command> stash) {
     state.restore(opened, now());
+    commit.opened(opened.ended());
     listeners.opened(opened.prefixes());
     listeners.counted(state.counts());
     timers.startTimerWithFixedDelay(Tick.NOW, TICK);
@@ -496,7 +447,7 @@ public final class JobQueue {
       Job job = state.submit(wanted, null, now);
       if (job.durable) {
         if (submit.patience().isZero() || job.key != null || job.spilled) {
-          journal.add(job);
+          commit.add(job);
         } else {
           // Nobody has been told that it is accepted, and most end before anybody must be.
           unacknowledged.add(job);
@@ -708,7 +659,7 @@ public final class JobQueue {
       return;
     }
     job.awaited = true;
-    await(job.id, patience, replyTo);
+    waiters.add(job.id, patience, replyTo);
   }
 
   /** Answers for a job of which only the row is known. */
@@ -718,20 +669,14 @@ public final class JobQueue {
     } else if (patience.isZero()) {
       replyTo.tell(new Accepted(row.view()));
     } else {
-      await(JobIds.text(row.id()), patience, replyTo);
+      waiters.add(JobIds.text(row.id()), patience, replyTo);
     }
-  }
-
-  private void await(String id, Duration patience, ActorRef<Answer> replyTo) {
-    Waiter waiter = new Waiter(id, replyTo);
-    waiters.computeIfAbsent(id, any -> new ArrayList<>(1)).add(waiter);
-    timers.startSingleTimer(waiter, new WaitOver(waiter), patience);
   }
 
   /** Tells it, when all that is known of the job is in the store. */
   private void reply(ActorRef<Answer> to, Answer answer, Job job, boolean submission) {
     if (job.durable && (job.ahead() || submission)) {
-      effects.replies.add(new Reply(to, answer, job, submission));
+      commit.waiting().replies.add(new Effects.Reply(to, answer, job, submission));
     } else {
       to.tell(answer);
     }
@@ -744,20 +689,16 @@ public final class JobQueue {
   }
 
   private Behavior<Command> onWaitOver(WaitOver over) {
-    Waiter waiter = over.waiter();
-    List<Waiter> waiting = waiters.get(waiter.id());
-    if (waiting == null || !waiting.remove(waiter)) {
+    Waiters.Waiter waiter = over.waiter();
+    if (!waiters.take(waiter)) {
       return Behaviors.same();
     }
-    if (waiting.isEmpty()) {
-      waiters.remove(waiter.id());
-    }
-    Optional<Job> job = state.find(waiter.id());
+    Optional<Job> job = state.find(waiter.job);
     if (job.isPresent()) {
       acknowledge(job.get());
-      reply(waiter.replyTo(), answer(job.get()), job.get(), false);
+      reply(waiter.replyTo, answer(job.get()), job.get(), false);
     } else {
-      look(waiter.id(), new Find(waiter.id(), Duration.ZERO, waiter.replyTo()), waiter.replyTo());
+      look(waiter.job, new Find(waiter.job, Duration.ZERO, waiter.replyTo), waiter.replyTo);
     }
     return flushSoon();
   }
@@ -765,7 +706,7 @@ public final class JobQueue {
   /** From now on the job counts as accepted. */
   private void acknowledge(Job job) {
     if (job.durable && job.place == JobStore.Place.NONE) {
-      journal.add(job);
+      commit.add(job);
     }
   }
 
@@ -773,9 +714,9 @@ public final class JobQueue {
 
   private Behavior<Command> onSupervisorJoined(SupervisorJoined joined) {
     SupervisorToScheduler.Register registration = joined.registration();
-    Link before = links.get(registration.supervisor());
-    if (before == null || !before.ref.equals(registration.replyTo())) {
-      links.put(registration.supervisor(), new Link(registration.replyTo()));
+    SupervisorLink before = links.get(registration.supervisor());
+    if (before == null || !before.leadsTo(registration.replyTo())) {
+      links.put(registration.supervisor(), new SupervisorLink(registration.replyTo(), settings));
     }
     state.join(registration.supervisor(), registration.held(), now());
     registration
@@ -806,7 +747,7 @@ public final class JobQueue {
   }
 
   private Behavior<Command> onFromSupervisor(SupervisorToQueue message) {
-    Link link = links.get(message.supervisor());
+    SupervisorLink link = links.get(message.supervisor());
     if (link == null) {
       // It will notice that nobody answers and register again; its outcomes are kept until then.
       return Behaviors.same();
@@ -816,12 +757,7 @@ public final class JobQueue {
       for (Outcome outcome : settle.outcomes()) {
         state.settle(settle.supervisor(), outcome, now);
       }
-      // A batch after a gap is taken, and thanked for when the one before it has come too.
-      if (link.fresh || settle.sequence() == link.settledUpTo + 1) {
-        link.settledUpTo = settle.sequence();
-        link.fresh = false;
-      }
-      link.thanks++;
+      link.settled(settle.sequence());
     } else if (message instanceof SupervisorToQueue.Renew renew) {
       state.renew(renew.supervisor(), renew.held(), renew.running(), now);
     }
@@ -867,12 +803,7 @@ public final class JobQueue {
   private Behavior<Command> onClose(Close close) {
     state.close(close.cause(), now());
     store.forget(pool);
-    release(effects);
-    effects = new Effects();
-    Write last = underWay;
-    if (last != null) {
-      release(last.effects());
-    }
+    commit.close().forEach(this::release);
     toTell.forEach(submitter -> submitter.ref.tell(new Ends(submitter.ends)));
     links.values().forEach(this::send);
     listeners.counted(state.counts());
@@ -898,31 +829,30 @@ public final class JobQueue {
     flushing = false;
     state.assign(now());
     listeners.counted(state.counts());
-    boolean nothingToWrite = journal.isEmpty() && underWay == null;
-    for (Link link : links.values()) {
-      if (nothingToWrite) {
-        link.safeUpTo = link.settledUpTo;
-        link.owed += link.thanks;
-      } else if (link.thanks > 0) {
-        Thanks before = effects.thanks.getOrDefault(link, new Thanks(0, 0));
-        effects.thanks.put(link, new Thanks(link.settledUpTo, before.batches() + link.thanks));
+    boolean allStored = commit.allStored();
+    for (SupervisorLink link : links.values()) {
+      Effects.Thanks thanks = link.takeThanks();
+      if (allStored) {
+        link.safe(thanks);
+      } else if (thanks.batches() > 0) {
+        Effects.Thanks before = commit.waiting().thanks.getOrDefault(link, Effects.Thanks.NONE);
+        commit
+            .waiting()
+            .thanks
+            .put(link, new Effects.Thanks(thanks.upTo(), before.batches() + thanks.batches()));
       }
-      link.thanks = 0;
       send(link);
     }
     for (ManySubmitter submitter : toTell) {
-      effects.ends.computeIfAbsent(submitter, any -> new ArrayList<>()).addAll(submitter.ends);
+      commit
+          .waiting()
+          .ends
+          .computeIfAbsent(submitter.ref, any -> new ArrayList<>())
+          .addAll(submitter.ends);
       submitter.ends = new ArrayList<>();
     }
     toTell.clear();
-    if (nothingToWrite) {
-      release(effects);
-      effects = new Effects();
-    } else if (underWay == null) {
-      underWay = new Write(journal.take(), effects);
-      effects = new Effects();
-      write(false);
-    }
+    release(commit.flush(state.ended()));
     tellListener();
     readMore();
     state
@@ -939,93 +869,70 @@ public final class JobQueue {
     }
   }
 
-  private void send(Link link) {
-    if (!link.withdrawn.isEmpty()) {
-      link.ref.tell(new SchedulerToSupervisor.Cancel(link.withdrawn));
-      link.withdrawn = new ArrayList<>();
-    }
-    if (!link.assignments.isEmpty()) {
-      for (List<Assignment> batch : cut(link.assignments)) {
-        link.ref.tell(new SchedulerToSupervisor.Assign(batch, link.safeUpTo));
-      }
-      link.assignments = new ArrayList<>();
-      link.owed = 0;
-    } else if (link.owed >= THANK_AT_ONCE) {
-      thank(link);
-    } else if (link.owed > 0 && !timers.isTimerActive(Thank.NOW)) {
+  private void send(SupervisorLink link) {
+    if (link.send() && !timers.isTimerActive(Thank.NOW)) {
       timers.startSingleTimer(Thank.NOW, THANK_AFTER);
     }
   }
 
   private Behavior<Command> onThank() {
-    links.values().stream().filter(link -> link.owed > 0).forEach(JobQueue::thank);
+    links.values().forEach(SupervisorLink::thank);
     return Behaviors.same();
-  }
-
-  private static void thank(Link link) {
-    link.ref.tell(new SchedulerToSupervisor.Assign(List.of(), link.safeUpTo));
-    link.owed = 0;
   }
 
   // ---- the store
 
-  private void write(boolean again) {
-    Write write = Objects.requireNonNull(underWay);
+  private void write(List<JobStore.Change> changes, Map<JobState, Long> ended, boolean again) {
     context.pipeToSelf(
-        store.write(pool, write.entry().changes(), state.ended(), again),
+        store.write(pool, changes, ended, again),
         (done, failure) ->
             new Written(failure == null ? Optional.empty() : Optional.of(message(failure))));
   }
 
   private Behavior<Command> onWritten(Written written) {
-    Write write = Objects.requireNonNull(underWay);
     if (written.trouble().isPresent()) {
-      notWritten(write, written.trouble().get());
+      notWritten(written.trouble().get());
       return flushSoon();
     }
     if (trouble.isPresent()) {
       context.getLog().info("The store takes the jobs of pool {} again", pool);
       trouble = Optional.empty();
     }
-    underWay = null;
-    Journal.written(write.entry());
+    GroupCommit.Stored stored = commit.written();
     long now = now();
-    write.entry().jobs().forEach(job -> state.kept(job, now));
-    release(write.effects());
+    stored.jobs().forEach(job -> state.kept(job, now));
+    release(stored.effects());
     return flushSoon();
   }
 
   /** Whoever waits for word that his job is accepted is told that it is not; the rest waits. */
-  private void notWritten(Write write, String why) {
+  private void notWritten(String why) {
     if (trouble.isEmpty()) {
       context.getLog().error("The jobs of pool {} cannot be stored. {}", pool, why);
     }
     trouble = Optional.of(why);
-    refuseSubmissions(why, write.effects().replies, effects.replies);
+    refuseSubmissions(why, commit.unstored());
     timers.startSingleTimer(WriteAgain.NOW, RETRY_AFTER);
   }
 
-  private void refuseSubmissions(String why, List<Reply> sent, List<Reply> unsent) {
+  private void refuseSubmissions(String why, List<Effects> unstored) {
     long now = now();
-    List<Reply> all = new ArrayList<>(sent);
-    all.addAll(unsent);
-    for (Reply reply : all) {
-      Job job = reply.job();
-      if (reply.submission() && !job.forgotten) {
-        state.abort(job, now);
-        for (Waiter waiter : waiters.getOrDefault(job.id, List.of())) {
-          timers.cancel(waiter);
-          waiter.replyTo().tell(new Unavailable(why, RETRY_AFTER));
+    Unavailable answer = new Unavailable(why, RETRY_AFTER);
+    for (Effects effects : unstored) {
+      for (Effects.Reply reply : effects.replies) {
+        Job job = reply.job();
+        if (reply.submission() && !job.forgotten) {
+          state.abort(job, now);
+          waiters.takeAll(job.id).forEach(waiter -> waiter.tell(answer));
         }
-        waiters.remove(job.id);
       }
     }
     // Others may have asked for the same job by its key.
-    for (List<Reply> replies : List.of(sent, unsent)) {
-      replies.removeIf(
+    for (Effects effects : unstored) {
+      effects.replies.removeIf(
           reply -> {
             if (reply.job().forgotten) {
-              reply.to().tell(new Unavailable(why, RETRY_AFTER));
+              reply.to().tell(answer);
             }
             return reply.job().forgotten;
           });
@@ -1033,28 +940,22 @@ public final class JobQueue {
   }
 
   private Behavior<Command> onWriteAgain() {
-    if (underWay != null) {
-      write(true);
-    }
+    commit.again();
     return Behaviors.same();
   }
 
   private void release(Effects done) {
-    for (Reply reply : done.replies) {
+    for (Effects.Reply reply : done.replies) {
       reply.to().tell(reply.answer());
     }
-    done.ends.forEach((submitter, ends) -> submitter.ref.tell(new Ends(ends)));
+    done.ends.forEach((submitter, ends) -> submitter.tell(new Ends(ends)));
     done.assignments.forEach(
         (link, assignments) -> {
-          link.assignments.addAll(assignments);
+          link.assign(assignments);
           send(link);
         });
-    done.thanks.forEach(
-        (link, thanks) -> {
-          // The next flush says so, with assignments if there are some.
-          link.safeUpTo = Math.max(link.safeUpTo, thanks.upTo());
-          link.owed += thanks.batches();
-        });
+    // The next flush says so, with assignments if there are some.
+    done.thanks.forEach(SupervisorLink::safe);
   }
 
   /** Reads on where it is due; answers how many reads that are. */
@@ -1074,7 +975,7 @@ public final class JobQueue {
     long bytes = read.rows().stream().mapToLong(row -> row.payload().length).sum();
     boolean all = read.rows().size() < read.wanted() && bytes < READ_BYTES;
     for (Job job : state.read(read.lane(), read.rows(), all, now())) {
-      job.awaited = waiters.containsKey(job.id);
+      job.awaited = waiters.areThereFor(job.id);
     }
     return flushSoon();
   }
@@ -1093,28 +994,11 @@ public final class JobQueue {
     return String.valueOf(cause.getMessage());
   }
 
-  private List<List<Assignment>> cut(List<Assignment> assignments) {
-    List<List<Assignment>> batches = new ArrayList<>(1);
-    int from = 0;
-    long bytes = 0;
-    for (int i = 0; i < assignments.size(); i++) {
-      long more = assignments.get(i).payload().length;
-      if (i > from && (i - from >= settings.batchJobs() || bytes + more > settings.batchBytes())) {
-        batches.add(assignments.subList(from, i));
-        from = i;
-        bytes = 0;
-      }
-      bytes += more;
-    }
-    batches.add(assignments.subList(from, assignments.size()));
-    return batches;
-  }
-
   /** Gathers what the state decides until the next flush. */
   private final class BatchingOutbox implements QueueState.Outbox {
     @Override
     public void assign(String supervisor, Assignment assignment) {
-      Link link = links.get(supervisor);
+      SupervisorLink link = links.get(supervisor);
       if (link == null) {
         return;
       }
@@ -1122,17 +1006,21 @@ public final class JobQueue {
           assignment.exclusive()
               && state.find(assignment.job()).filter(job -> job.durable).isPresent();
       if (waits) {
-        effects.assignments.computeIfAbsent(link, any -> new ArrayList<>()).add(assignment);
+        commit
+            .waiting()
+            .assignments
+            .computeIfAbsent(link, any -> new ArrayList<>())
+            .add(assignment);
       } else {
-        link.assignments.add(assignment);
+        link.assign(assignment);
       }
     }
 
     @Override
     public void withdraw(String supervisor, AttemptRef attempt) {
-      Link link = links.get(supervisor);
+      SupervisorLink link = links.get(supervisor);
       if (link != null) {
-        link.withdrawn.add(attempt);
+        link.withdraw(attempt);
       }
     }
 
@@ -1156,16 +1044,15 @@ public final class JobQueue {
 
     private void tellWaiters(Job job) {
       job.awaited = false;
-      List<Waiter> waiting = waiters.remove(job.id);
-      if (waiting != null) {
+      List<ActorRef<Answer>> waiting = waiters.takeAll(job.id);
+      if (!waiting.isEmpty()) {
         listeners.counted(state.counts());
         Answer answer = JobQueue.answer(job);
-        for (Waiter waiter : waiting) {
-          timers.cancel(waiter);
+        for (ActorRef<Answer> waiter : waiting) {
           if (job.durable) {
-            effects.replies.add(new Reply(waiter.replyTo(), answer, job, false));
+            commit.waiting().replies.add(new Effects.Reply(waiter, answer, job, false));
           } else {
-            waiter.replyTo().tell(answer);
+            waiter.tell(answer);
           }
         }
       }
@@ -1173,7 +1060,7 @@ public final class JobQueue {
 
     @Override
     public void keep(Job job) {
-      journal.add(job);
+      commit.add(job);
     }
   }
 }

@@ -82,7 +82,8 @@ public interface JobStore extends AutoCloseable {
   /**
    * Writes all of it, durably, or nothing.
    *
-   * @param ended how many jobs have ended in which state, to be kept in place of the last numbers
+   * @param ended how many jobs have ended in which state, to be kept in place of the last numbers;
+   *     states that are missing keep theirs
    * @param again whether this was tried before, so that it may have been done
    */
   CompletionStage<Done> write(

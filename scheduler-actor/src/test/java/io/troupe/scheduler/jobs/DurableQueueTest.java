@@ -63,6 +63,8 @@ class DurableQueueTest {
     time = ManualTime.get(kit.system());
     client = kit.createTestProbe(JobQueue.Answer.class);
     queue = process();
+    // It answers once it has been opened.
+    assertThat(find("nobody")).isInstanceOf(JobQueue.Unknown.class);
   }
 
   @AfterEach

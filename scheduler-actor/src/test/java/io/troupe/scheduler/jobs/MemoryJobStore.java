@@ -181,7 +181,7 @@ public final class MemoryJobStore implements JobStore {
               }
             }
           }
-          content.counts.put(pool, ended);
+          content.counts.computeIfAbsent(pool, any -> new EnumMap<>(JobState.class)).putAll(ended);
           return Done.getInstance();
         });
   }
