@@ -50,7 +50,7 @@ public final class JobApi extends AllDirectives {
     return Http.get(system)
         .newServerAt(settings.host(), settings.port())
         .logTo(new ServerLog(LOG))
-        .bindFlow(new JobApi(system, parts, settings).routes().flow(system));
+        .bind(new JobApi(system, parts, settings).routes().handler(system));
   }
 
   private Route routes() {
