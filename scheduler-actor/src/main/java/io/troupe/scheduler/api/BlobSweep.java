@@ -12,6 +12,8 @@ import io.troupe.scheduler.jobs.JobState;
 import io.troupe.scheduler.jobs.QueueDirectory;
 import io.troupe.scheduler.store.BlobStore;
 import java.time.Duration;
+import java.util.ArrayList;
+import java.util.Comparator;
 import java.util.HashMap;
 import java.util.HashSet;
 import java.util.List;
@@ -45,6 +47,7 @@ public final class BlobSweep {
   private Map<String, List<BlobStore.Blob>> asked = new HashMap<>();
   private Set<String> unknown = new HashSet<>();
   private Set<String> unknownNow = new HashSet<>();
+  private final List<BlobStore.Blob> results = new ArrayList<>();
 
   /** The sweep. */
   public static Behavior<Command> create(
@@ -91,12 +94,13 @@ public final class BlobSweep {
       // Some queue does not know its jobs yet.
       return Behaviors.same();
     }
+    forgetOldest();
     unknown = unknownNow;
     unknownNow = new HashSet<>();
     asked = new HashMap<>();
     for (BlobStore.Blob blob : store.all()) {
       if (!blob.job().isEmpty()) {
-        asked.computeIfAbsent(blob.job(), job -> new java.util.ArrayList<>(2)).add(blob);
+        asked.computeIfAbsent(blob.job(), job -> new ArrayList<>(2)).add(blob);
       }
     }
     for (String job : asked.keySet()) {
@@ -116,14 +120,29 @@ public final class BlobSweep {
         && ended.job().state() == JobState.SUCCEEDED) {
       Optional<String> result =
           ended.type().isBlob() ? Optional.of(BlobRef.of(ended.body()).name()) : Optional.empty();
-      boolean scarce = store.bytes() > mostBytes / 2;
       for (BlobStore.Blob blob : asked.getOrDefault(found.job(), List.of())) {
-        if (scarce || !result.equals(Optional.of(blob.ref().name()))) {
+        if (result.equals(Optional.of(blob.ref().name()))) {
+          results.add(blob);
+        } else {
           remove(blob);
         }
       }
     }
     return Behaviors.same();
+  }
+
+  /** Of the results that the last look found, as many as space is scarce, and no more. */
+  private void forgetOldest() {
+    results.sort(Comparator.comparingLong(BlobStore.Blob::since));
+    long excess = store.bytes() - mostBytes / 2;
+    for (BlobStore.Blob result : results) {
+      if (excess <= 0) {
+        break;
+      }
+      excess -= result.ref().size();
+      remove(result);
+    }
+    results.clear();
   }
 
   private void onUnknown(String job) {
