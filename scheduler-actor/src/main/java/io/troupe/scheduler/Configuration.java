@@ -22,7 +22,7 @@ import java.util.stream.Collectors;
  * scheduler-node.conf, troupe-cluster.conf, and every library's reference.conf. A key of the user's
  * that nothing knows stops the start.
  */
-final class Configuration {
+public final class Configuration {
   private static final String OURS = "troupe";
   private static final Set<String> SECTIONS = Set.of(OURS, "akka");
 
@@ -36,6 +36,12 @@ final class Configuration {
    * @throws ConfigException with one line for people when the user's part is wrong
    */
   static Config load(Optional<Path> file, Map<String, String> commandLine) {
+    check(ConfigFactory.systemProperties().withOnlyPath(OURS), reference());
+    return ofFile(file, commandLine);
+  }
+
+  /** The same for a program that is no node: its own system properties are no settings. */
+  public static Config ofFile(Optional<Path> file, Map<String, String> commandLine) {
     Config user = file.map(Configuration::parse).orElse(ConfigFactory.empty());
     Config overrides = ConfigFactory.empty();
     for (Map.Entry<String, String> entry : commandLine.entrySet()) {
@@ -43,16 +49,17 @@ final class Configuration {
           overrides.withValue(
               entry.getKey(), ConfigValueFactory.fromAnyRef(entry.getValue(), "command line"));
     }
-    Config reference =
-        ConfigFactory.defaultReferenceUnresolved(Configuration.class.getClassLoader());
-    check(user, reference);
-    check(ConfigFactory.systemProperties().withOnlyPath(OURS), reference);
+    check(user, reference());
     return ClusterConfig.with(
         overrides
             .withFallback(user)
             .withFallback(
                 ConfigFactory.parseResources(
                     Configuration.class.getClassLoader(), "scheduler-node.conf")));
+  }
+
+  private static Config reference() {
+    return ConfigFactory.defaultReferenceUnresolved(Configuration.class.getClassLoader());
   }
 
   private static Config parse(Path file) {

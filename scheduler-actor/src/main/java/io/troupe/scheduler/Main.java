@@ -138,6 +138,7 @@ public final class Main implements Callable<Integer> {
                     new SqlJobStore(database),
                     files,
                     blobs,
+                    database,
                     this::ready,
                     why -> {
                       err.println("troupe scheduler: " + why);

@@ -31,6 +31,7 @@ import io.troupe.scheduler.pool.PoolSpecReader;
 import io.troupe.scheduler.pool.SchedulerActor;
 import io.troupe.scheduler.pool.Store;
 import io.troupe.scheduler.store.BlobStore;
+import io.troupe.scheduler.store.Database;
 import io.troupe.scheduler.store.FileStore;
 import io.troupe.scheduler.watch.EventFeed;
 import io.troupe.scheduler.watch.Metrics;
@@ -71,6 +72,7 @@ public final class SchedulerNode {
       JobStore jobs,
       FileStore files,
       BlobStore blobs,
+      Database database,
       Consumer<String> ready,
       Consumer<String> failed) {}
 
@@ -137,6 +139,7 @@ public final class SchedulerNode {
                 events,
                 parts.files(),
                 parts.blobs(),
+                parts.database(),
                 settings.jobs(),
                 PoolSpecReader::read),
             settings.api()),

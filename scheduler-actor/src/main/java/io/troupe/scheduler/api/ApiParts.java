@@ -7,6 +7,7 @@ import io.troupe.scheduler.jobs.JobSettings;
 import io.troupe.scheduler.jobs.QueueDirectory;
 import io.troupe.scheduler.pool.SchedulerActor;
 import io.troupe.scheduler.store.BlobStore;
+import io.troupe.scheduler.store.Database;
 import io.troupe.scheduler.store.FileStore;
 import io.troupe.scheduler.watch.EventFeed;
 import io.troupe.scheduler.watch.TreeKeeper;
@@ -26,5 +27,6 @@ public record ApiParts(
     ActorRef<EventFeed.Command> events,
     FileStore files,
     BlobStore blobs,
+    Database database,
     JobSettings jobs,
     Function<String, PoolSpec> poolReader) {}

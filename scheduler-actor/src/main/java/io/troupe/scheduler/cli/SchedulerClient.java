@@ -21,7 +21,10 @@ import java.net.http.HttpResponse.BodyHandler;
 import java.net.http.HttpResponse.BodyHandlers;
 import java.net.http.HttpTimeoutException;
 import java.nio.charset.StandardCharsets;
+import java.nio.file.FileSystemException;
+import java.nio.file.Files;
 import java.nio.file.Path;
+import java.nio.file.StandardCopyOption;
 import java.time.Duration;
 import org.jspecify.annotations.Nullable;
 
@@ -163,6 +166,28 @@ final class SchedulerClient {
       throw Failure.of(address + " answers " + response.statusCode());
     }
     return response.body();
+  }
+
+  /** Writes what the scheduler streams into a file, however long that takes. */
+  void download(String path, Path file) {
+    HttpResponse<InputStream> response =
+        send(builder(url + path).GET().build(), BodyHandlers.ofInputStream());
+    try (InputStream body = response.body()) {
+      if (response.statusCode() >= 400) {
+        throw refused(
+            response.statusCode(), path, new String(body.readAllBytes(), StandardCharsets.UTF_8));
+      }
+      Files.copy(body, file, StandardCopyOption.REPLACE_EXISTING);
+    } catch (FileSystemException e) {
+      throw Failure.of("cannot write " + file + ": " + SchedulerClient.firstLine(e.toString()));
+    } catch (IOException e) {
+      throw Failure.of(
+          "the scheduler at "
+              + url
+              + " did not send all of it ("
+              + e.getMessage()
+              + "): its log may say why; try again");
+    }
   }
 
   private Reply call(

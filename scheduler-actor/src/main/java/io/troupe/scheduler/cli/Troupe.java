@@ -36,6 +36,7 @@ import picocli.CommandLine.UnmatchedArgumentException;
       SchedulerCommand.class,
       PoolCommand.class,
       JobCommand.class,
+      StoreCommand.class,
       TreeCommand.class,
       AgentsCommand.class,
       WorkersCommand.class,

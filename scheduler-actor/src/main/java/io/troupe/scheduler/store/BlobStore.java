@@ -6,6 +6,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
 import java.util.Comparator;
+import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
@@ -37,6 +38,8 @@ public final class BlobStore {
   private final Path folder;
   private final Map<String, Blob> blobs = new ConcurrentHashMap<>();
   private final AtomicLong bytes = new AtomicLong();
+  private final Map<String, Path> doomed = new ConcurrentHashMap<>();
+  private int holds;
 
   private BlobStore(Path folder) {
     this.folder = folder;
@@ -113,12 +116,72 @@ public final class BlobStore {
   }
 
   /** Removes it; without effect when it is not there. */
-  public void remove(String name) {
+  public synchronized void remove(String name) {
     Blob blob = blobs.remove(name);
     if (blob != null) {
       bytes.addAndGet(-blob.ref().size());
-      discard(blob.file());
+      if (holds > 0) {
+        doomed.put(name, blob.file());
+      } else {
+        discard(blob.file());
+      }
     }
+  }
+
+  /** Where blobs are, while somebody copies them. */
+  interface Held extends AutoCloseable {
+    /** The file of the blob of this name. */
+    Optional<Path> file(String name);
+
+    @Override
+    void close();
+  }
+
+  /** Keeps the files of all blobs, also of those that are removed, until it is closed. */
+  synchronized Held hold() {
+    holds++;
+    return new Held() {
+      @Override
+      public Optional<Path> file(String name) {
+        return find(name).map(Blob::file).or(() -> Optional.ofNullable(doomed.get(name)));
+      }
+
+      @Override
+      public void close() {
+        release();
+      }
+    };
+  }
+
+  private synchronized void release() {
+    if (--holds == 0) {
+      doomed.values().forEach(BlobStore::discard);
+      doomed.clear();
+    }
+  }
+
+  /** The blobs of a folder that nobody changes now; nothing is removed from it. */
+  static Held lookInto(Path folder) throws IOException {
+    Map<String, Path> files = new HashMap<>();
+    if (Files.isDirectory(folder)) {
+      try (var all = Files.newDirectoryStream(folder)) {
+        for (Path file : all) {
+          Matcher name = FILE.matcher(file.getFileName().toString());
+          if (name.matches() && name.group(2) != null) {
+            files.put(name.group(1), file);
+          }
+        }
+      }
+    }
+    return new Held() {
+      @Override
+      public Optional<Path> file(String name) {
+        return Optional.ofNullable(files.get(name));
+      }
+
+      @Override
+      public void close() {}
+    };
   }
 
   /** Deletes a file that is of no use any more, such as one that came in only in part. */

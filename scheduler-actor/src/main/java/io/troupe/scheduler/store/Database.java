@@ -18,7 +18,11 @@ import org.flywaydb.core.api.FlywayException;
  */
 public final class Database implements AutoCloseable {
   private static final Duration CONNECT_TIMEOUT = Duration.ofSeconds(5);
+  // Jobs, the framework, and whoever copies it.
   private static final int CONNECTIONS = 3;
+
+  /** What PostgreSQL is told of a scheduler that uses it. */
+  static final String SCHEDULER = "troupe-scheduler";
 
   /** The kinds of databases, where they differ. */
   enum Dialect {
@@ -60,7 +64,7 @@ public final class Database implements AutoCloseable {
    * @throws StoreException when another process has it open, or it cannot be read
    */
   public static Database inFolder(Path folder) {
-    Path file = folder.resolve("store").toAbsolutePath();
+    Path file = folder.resolve("store").toAbsolutePath().normalize();
     // Without a locking thread of its own, H2 holds the file through the operating system's lock.
     // It writes at each commit, and not up to half a second later, only if it is told to. Space of
     // old pages is used again after the retention time, which is for disks that reorder writes.
@@ -72,24 +76,43 @@ public final class Database implements AutoCloseable {
             + ";RETENTION_TIME=2000;MAX_LENGTH_INPLACE_LOB=65536",
         "sa",
         "",
-        "the store " + file,
+        nameIn(folder),
         Dialect.H2);
   }
 
   /**
-   * Connects to PostgreSQL.
+   * Connects to PostgreSQL as a scheduler does.
    *
    * @param url {@code jdbc:postgresql://host:port/database}
    * @throws StoreException when it cannot be reached or used
    */
   public static Database at(String url, String user, String password) {
-    String batching = url.contains("?") ? "&" : "?";
+    return at(url, user, password, SCHEDULER);
+  }
+
+  /**
+   * Connects to PostgreSQL.
+   *
+   * @param program what the server is told of who connects
+   */
+  static Database at(String url, String user, String password, String program) {
+    String options = url.contains("?") ? "&" : "?";
     return open(
-        url + batching + "reWriteBatchedInserts=true",
+        url + options + "reWriteBatchedInserts=true&ApplicationName=" + program,
         user,
         password,
-        "the store at " + url.replaceFirst("\\?.*", ""),
+        nameAt(url),
         Dialect.POSTGRESQL);
+  }
+
+  /** How the H2 file of a folder is called where people read it. */
+  static String nameIn(Path folder) {
+    return "the store " + folder.resolve("store").toAbsolutePath().normalize();
+  }
+
+  /** How a server's database is called where people read it. */
+  static String nameAt(String url) {
+    return "the store at " + url.replaceFirst("\\?.*", "");
   }
 
   private static Database open(
@@ -145,6 +168,12 @@ public final class Database implements AutoCloseable {
         failure);
   }
 
+  /** Whether the reason is that another process has the file. */
+  static boolean isLockedBehind(Throwable failure) {
+    Throwable cause = failure.getCause();
+    return cause != null && (isLocked(cause) || isLockedBehind(cause));
+  }
+
   private static boolean isLocked(Throwable failure) {
     // 90020: H2's DATABASE_ALREADY_OPEN
     return (failure instanceof SQLException sql && sql.getErrorCode() == 90020)
@@ -154,6 +183,11 @@ public final class Database implements AutoCloseable {
   /** A connection that does not commit by itself; to be closed soon. */
   Connection connect() throws SQLException {
     return connections.getConnection();
+  }
+
+  /** How it is called where people read it. */
+  String name() {
+    return name;
   }
 
   Dialect dialect() {

@@ -40,6 +40,11 @@ public final class FileStore {
     return new FileStore(folder);
   }
 
+  /** Where all of them are. */
+  Path folder() {
+    return folder;
+  }
+
   /** Whether the text can name a file: 64 lower-case hexadecimal digits. */
   public static boolean isName(String sha256) {
     return SHA256.matcher(sha256).matches();

@@ -26,6 +26,7 @@ import io.troupe.scheduler.jobs.SupervisorFact;
 import io.troupe.scheduler.jobs.Supervisors;
 import io.troupe.scheduler.pool.SchedulerActor;
 import io.troupe.scheduler.store.BlobStore;
+import io.troupe.scheduler.store.Database;
 import io.troupe.scheduler.store.FileStore;
 import io.troupe.scheduler.watch.EventFeed;
 import io.troupe.scheduler.watch.Metrics;
@@ -46,6 +47,7 @@ public final class RunningApi implements AutoCloseable {
   static final Duration PATIENCE = Duration.ofSeconds(30);
 
   final BlobStore blobs;
+  final Database database;
   private final ActorSystem<SpawnProtocol.Command> system;
   private final QueueDirectory directory = new QueueDirectory();
   private final ActorRef<SchedulerActor.Command> scheduler;
@@ -82,6 +84,7 @@ public final class RunningApi implements AutoCloseable {
     spawn(Supervisors.create(scheduler, queues, facts), "supervisors");
     ActorRef<EventFeed.Command> events = spawn(EventFeed.create(scheduler, queues), "events");
     blobs = blobs(folder);
+    database = Database.inFolder(folder.resolve("store"));
     ApiParts parts =
         new ApiParts(
             scheduler,
@@ -91,6 +94,7 @@ public final class RunningApi implements AutoCloseable {
             events,
             files(folder),
             blobs,
+            database,
             jobs,
             RunningApi::readPool);
     spawn(BlobSweep.create(blobs, directory, jobs.blobs()), "blob-sweep");
@@ -196,5 +200,6 @@ public final class RunningApi implements AutoCloseable {
   public void close() {
     system.terminate();
     system.getWhenTerminated().toCompletableFuture().join();
+    database.close();
   }
 }
