@@ -81,9 +81,11 @@ class Session:
     # Rates: first so many jobs that a run takes as long as wished, then a run of these.
 
     def _timed(self, run, function, arguments, check):
+        before = self._peer.succeeded()
         start = time.perf_counter()
         results = run(function, arguments)
         seconds = time.perf_counter() - start
+        self._peer.audit(before, len(arguments))
         if len(results) != len(arguments) or not all(map(check, arguments, results)):
             raise RuntimeError(f"wrong results of {function}")
         return seconds

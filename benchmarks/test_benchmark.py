@@ -107,6 +107,18 @@ class OptionsTest(unittest.TestCase):
             parse("a,x")
 
 
+    def test_help_names_the_verbs_that_a_user_has(self):
+        text = benchmark.parser().format_help()
+        for verb in ("figures", "compare", "chaos"):
+            self.assertIn(f"\n    {verb} ", text)
+        self.assertNotRegex(text, r"(?m)^ +all\b")
+
+    def test_a_missed_must_is_exit_code_1_and_what_was_not_measured_is_not_missed(self):
+        ray = line("ray", "kib", 2000)
+        self.assertEqual(benchmark.exit_code(musts.Figures([ray, line("troupe", "kib", 30_000)])), 0)
+        self.assertEqual(benchmark.exit_code(musts.Figures([ray, line("troupe", "kib", 29_000)])), 1)
+
+
 class LeanTest(unittest.TestCase):
     def serve(self, *pieces):
         server = socket.create_server(("127.0.0.1", 0))

@@ -62,6 +62,13 @@ class Peer:
     #: run_bytes(function, arguments): large arguments as bytes, where that is not the same as text.
     run_bytes = None
 
+    def succeeded(self):
+        """How many jobs have succeeded so far, where the peer knows; told to audit after the next batch."""
+        return None
+
+    def audit(self, before, count):
+        """Raises unless the last batch was so many jobs of their own. Not timed."""
+
     def part(self, handle, start, end):
         """The handle of some of the jobs."""
         return handle[start:end]

@@ -18,6 +18,8 @@ JOBS = os.path.join(cluster.HERE, "jobs.py")
 SUBMITTERS = 4
 SUBMIT_BATCH = 50
 LARGE = 4
+#: So many jobs of each map are looked at one by one.
+AUDITED = 50
 
 
 class Running:
@@ -50,6 +52,7 @@ class Peer(base.Peer):
 
     def __init__(self, variant):
         super().__init__(variant)
+        self._last = []
         self.settings = (
             "bin/troupe local up, one agent, a pool of two workers; POST …/map; "
             + {
@@ -107,13 +110,31 @@ class Peer(base.Peer):
 
     def run(self, function, arguments):
         with lean.Line(self._cluster.address) as line:
-            return self._results(line.map(self._map_path(function), arguments))
+            answers = line.map(self._map_path(function), arguments)
+            self._last = answers[-AUDITED:]
+            return self._results(answers)
+
+    def succeeded(self):
+        return self._pool()["succeeded"]
+
+    def audit(self, before, count):
+        """Each job counts once; the last ones of a map are looked at, too."""
+        counted = self._pool()["succeeded"] - before
+        if counted != count:
+            raise RuntimeError(f"{count} jobs were sent, and the pool counted {counted}")
+        for answer in self._last:
+            job = self._line.get(f"/v1/jobs/{answer['id']}")
+            if (job["state"], job["attempt"]) != ("SUCCEEDED", 1):
+                raise RuntimeError(f"not a job that has succeeded at its first attempt: {job}")
+        self._last = []
 
     def collect(self, handle):
         return self._results(handle.answers())
 
     @staticmethod
     def _results(answers):
+        if len({answer["id"] for answer in answers}) != len(answers):
+            raise RuntimeError("two jobs of a map have the same id")
         try:
             return [answer["result"] for answer in answers]
         except KeyError:
