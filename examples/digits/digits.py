@@ -10,6 +10,12 @@ def setup():
     model = classifier.trained()
 
 
+def images(_):
+    """All images, and the digits that they show."""
+    data, target = classifier.images()
+    return [data.tolist(), target.tolist()]
+
+
 def predict(image):
     """The digit that an image shows."""
     return int(model.predict([image])[0])

@@ -1,4 +1,4 @@
-"""The classifier behind a web server of its own, which knows nothing of Troupe: POST /predict, GET /ready."""
+"""The classifier behind a web server of its own, which knows nothing of Troupe: POST /predict and /images, GET /ready."""
 
 import http.server
 import json
@@ -19,8 +19,10 @@ class Handler(http.server.BaseHTTPRequestHandler):
 
     def do_POST(self):
         body = self.rfile.read(int(self.headers["Content-Length"]))
-        if self.path != "/predict":
-            self.answer(404, "there is only /predict")
+        if self.path == "/images":
+            self.answer(200, [part.tolist() for part in classifier.images()])
+        elif self.path != "/predict":
+            self.answer(404, "there are only /predict and /images")
         else:
             self.answer(200, int(model.predict([json.loads(body)])[0]))
 

@@ -4,7 +4,7 @@
 
 const tree = { system: "", seq: 0, nodes: new Map() };
 const TONES = {
-  READY: "good", BUSY: "busy", STARTING: "waiting", DRAINING: "waiting", STOPPING: "waiting", BACKING_OFF: "bad", FAILED: "bad",
+  READY: "good", BUSY: "busy", PREPARING: "waiting", STARTING: "waiting", DRAINING: "waiting", STOPPING: "waiting", BACKING_OFF: "bad", FAILED: "bad",
   Up: "good", WeaklyUp: "good", Joining: "waiting", Leaving: "waiting", Exiting: "waiting", Down: "bad", Unreachable: "bad",
   SUBSCRIBED: "good", DISCONNECTED: "bad", REMOVED: "bad", FAILED_OVER: "waiting",
 };

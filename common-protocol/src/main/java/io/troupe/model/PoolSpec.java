@@ -18,6 +18,7 @@ import java.util.Map;
  * @param startTimeout how long a process may take to be ready
  * @param upkeep what its process may take and when it is replaced
  * @param http where a server of protocol http is asked how it is
+ * @param requirements the packages its workers need
  */
 public record PoolSpec(
     String name,
@@ -30,7 +31,8 @@ public record PoolSpec(
     Map<String, String> env,
     Duration startTimeout,
     Upkeep upkeep,
-    HttpChecks http) {
+    HttpChecks http,
+    Requirements requirements) {
 
   /** What holds where a pool file does not say. */
   public static final Duration DEFAULT_START_TIMEOUT = Duration.ofSeconds(60);
@@ -43,7 +45,7 @@ public record PoolSpec(
     }
   }
 
-  /** A pool with no limits of its own, whose servers are asked nothing. */
+  /** A pool with no limits and requirements of its own, whose servers are asked nothing. */
   public PoolSpec(
       String name,
       String command,
@@ -65,7 +67,8 @@ public record PoolSpec(
         env,
         startTimeout,
         Upkeep.NONE,
-        HttpChecks.NONE);
+        HttpChecks.NONE,
+        Requirements.NONE);
   }
 
   /** A pool with the default start timeout. */
@@ -84,6 +87,17 @@ public record PoolSpec(
   /** The same pool with another size. */
   public PoolSpec withSize(PoolSize newSize) {
     return new PoolSpec(
-        name, command, protocol, files, resources, newSize, job, env, startTimeout, upkeep, http);
+        name,
+        command,
+        protocol,
+        files,
+        resources,
+        newSize,
+        job,
+        env,
+        startTimeout,
+        upkeep,
+        http,
+        requirements);
   }
 }

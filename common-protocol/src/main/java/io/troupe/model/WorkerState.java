@@ -2,6 +2,8 @@ package io.troupe.model;
 
 /** What a worker is doing. */
 public enum WorkerState {
+  /** What its process needs is being installed. */
+  PREPARING,
   /** Its process has been started and has not yet said that it is ready. */
   STARTING,
   /** It waits for a job. */

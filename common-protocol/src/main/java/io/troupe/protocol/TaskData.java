@@ -3,6 +3,7 @@ package io.troupe.protocol;
 import com.fasterxml.jackson.annotation.JsonCreator;
 import io.troupe.model.HttpChecks;
 import io.troupe.model.PoolFile;
+import io.troupe.model.Requirements;
 import io.troupe.model.Upkeep;
 import io.troupe.model.WorkerProtocol;
 import java.time.Duration;
@@ -22,6 +23,9 @@ import java.util.Objects;
  */
 public record TaskData(int version, ClusterInfo cluster, String pool, Worker worker) {
 
+  /** What the fetcher calls the requirements file in the sandbox. */
+  public static final String REQUIREMENTS = "requirements.txt";
+
   /**
    * One worker.
    *
@@ -35,6 +39,8 @@ public record TaskData(int version, ClusterInfo cluster, String pool, Worker wor
    * @param startTimeout how long the process may take to be ready
    * @param upkeep what else the process may take and when it is replaced
    * @param http where a server of protocol http is asked how it is; left out by older schedulers
+   * @param requirements what the process needs besides what the machine has; left out by older
+   *     schedulers
    */
   public record Worker(
       String command,
@@ -46,16 +52,18 @@ public record TaskData(int version, ClusterInfo cluster, String pool, Worker wor
       double cpus,
       Duration startTimeout,
       Upkeep upkeep,
-      HttpChecks http) {
+      HttpChecks http,
+      Requirements requirements) {
     @JsonCreator
     public Worker {
       files = List.copyOf(files);
       env = Map.copyOf(env);
       ports = List.copyOf(ports);
       http = Objects.requireNonNullElse(http, HttpChecks.NONE);
+      requirements = Objects.requireNonNullElse(requirements, Requirements.NONE);
     }
 
-    /** One with no limits of its own. */
+    /** One with no limits and requirements of its own. */
     public Worker(
         String command,
         WorkerProtocol protocol,
@@ -75,7 +83,8 @@ public record TaskData(int version, ClusterInfo cluster, String pool, Worker wor
           cpus,
           startTimeout,
           Upkeep.NONE,
-          HttpChecks.NONE);
+          HttpChecks.NONE,
+          Requirements.NONE);
     }
   }
 }

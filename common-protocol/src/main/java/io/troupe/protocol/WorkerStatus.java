@@ -13,7 +13,8 @@ import org.jspecify.annotations.Nullable;
  * @param state what it does
  * @param restarts how often its process was started again
  * @param job the job it runs; null when it runs none
- * @param progress how far the job is, as its function says; null when it says nothing
+ * @param progress how far the job is, as its function says, or while it is PREPARING how far that
+ *     is; null when nothing is known
  * @param jobs how many jobs it has finished
  * @param cause why its process last ended; null when it never did
  * @param process its process; null while there is none

@@ -11,6 +11,7 @@ import io.troupe.executor.channel.HttpBlobs;
 import io.troupe.executor.mesos.AgentConnection;
 import io.troupe.executor.mesos.AgentSettings;
 import io.troupe.executor.mesos.MesosEnvironment;
+import io.troupe.executor.process.Environments;
 import io.troupe.executor.process.ExecutorMark;
 import io.troupe.executor.process.Guard;
 import io.troupe.executor.process.LocalServers;
@@ -76,7 +77,12 @@ public final class Main {
       HttpBlobs blobs = new HttpBlobs(sandbox.blobs(), servers.transferTimeout());
       LocalServers launcher =
           new LocalServers(
-              sandbox, servers, channels, environmentOfProcesses(variables, home), mark);
+              sandbox,
+              servers,
+              channels,
+              environmentOfProcesses(variables, home),
+              new Environments(home.packages(), home.environments(), home.environmentsBytes()),
+              mark);
       ClusterNodes nodes =
           new ClusterNodes(
               environment.agentHost(), config.getConfig("troupe.executor.dispatchers"), loop);

@@ -10,6 +10,8 @@ import io.troupe.executor.channel.HttpJobs;
 import io.troupe.executor.supervision.ServerEvent;
 import io.troupe.executor.supervision.ServerProcess;
 import io.troupe.model.PoolFile;
+import io.troupe.model.Requirements;
+import io.troupe.model.Upkeep;
 import io.troupe.model.WorkerProtocol;
 import io.troupe.protocol.TaskData;
 import io.troupe.protocol.WorkerStatus.ProcessStatus;
@@ -59,6 +61,12 @@ final class LocalServer implements ServerProcess {
           "NUMEXPR_NUM_THREADS",
           "VECLIB_MAXIMUM_THREADS");
 
+  private static final int MOST_PREPARATIONS = 5;
+  private static final int MOST_CHARS = 200;
+
+  /** What a shell without one has. */
+  private static final String DEFAULT_PATH = "/usr/local/bin:/usr/bin:/bin";
+
   private static final int SIGNAL_BASE = 128;
   private static final int SIGKILL = 9;
   private static final int SIGNAL_SECONDS = 5;
@@ -82,13 +90,14 @@ final class LocalServer implements ServerProcess {
 
   private final ChannelServer channels;
   private final Map<String, String> environment;
+  private final Environments environments;
   private final OwnSession session;
   private final ScheduledExecutorService chores;
   private final Executor logWriter;
 
   private final String token = UUID.randomUUID().toString();
   private final String mark = UUID.randomUUID().toString();
-  private final LogTail tail = new LogTail();
+  private volatile LogTail tail = new LogTail();
   private final JobNames names = new JobNames();
   private final MemoryWatch memory;
   private volatile @Nullable Seat seat;
@@ -96,6 +105,8 @@ final class LocalServer implements ServerProcess {
   private volatile @Nullable Channel channel;
   private volatile @Nullable HttpJobs http;
   private volatile boolean killed;
+  private volatile boolean preparing;
+  private @Nullable Path virtual;
   private volatile boolean over;
   private long pid;
   private double cpuSeconds;
@@ -110,6 +121,7 @@ final class LocalServer implements ServerProcess {
       ServerSettings settings,
       ChannelServer channels,
       Map<String, String> environment,
+      Environments environments,
       OwnSession session,
       ScheduledExecutorService chores,
       Executor logWriter) {
@@ -121,6 +133,7 @@ final class LocalServer implements ServerProcess {
     this.settings = settings;
     this.channels = channels;
     this.environment = environment;
+    this.environments = environments;
     this.session = session;
     this.chores = chores;
     this.logWriter = logWriter;
@@ -136,6 +149,9 @@ final class LocalServer implements ServerProcess {
     ServerEvent.Ended ended;
     try {
       ended = checkFiles();
+      if (ended == null) {
+        ended = prepare();
+      }
       if (ended == null) {
         ended = execute();
       }
@@ -155,17 +171,70 @@ final class LocalServer implements ServerProcess {
       return trouble("protocol http needs a port: ask for one in the pool's resources", false);
     }
     for (PoolFile file : spec.files()) {
-      if (!Files.isRegularFile(sandbox.files().resolve(file.name()))) {
-        return trouble("file " + file.name() + " of the pool was not fetched", false);
-      }
-      String found = sandbox.sha256(file.name());
-      if (!found.equals(file.sha256())) {
-        return trouble(
-            "file " + file.name() + " has SHA-256 " + found + " instead of " + file.sha256(),
-            false);
+      ServerEvent.Ended trouble = check(sandbox.files(), file);
+      if (trouble != null) {
+        return trouble;
       }
     }
+    return spec.requirements().isEmpty()
+        ? null
+        : check(sandbox.root(), new PoolFile(TaskData.REQUIREMENTS, spec.requirements().sha256()));
+  }
+
+  private ServerEvent.@Nullable Ended check(Path folder, PoolFile file) throws IOException {
+    if (!Files.isRegularFile(folder.resolve(file.name()))) {
+      return trouble("file " + file.name() + " of the pool was not fetched", false);
+    }
+    String found = Sandbox.sha256(folder.resolve(file.name()));
+    return found.equals(file.sha256())
+        ? null
+        : trouble(
+            "file " + file.name() + " has SHA-256 " + found + " instead of " + file.sha256(),
+            false);
+  }
+
+  /**
+   * Has what the pool requires installed, by a process that ends as the worker's own would. An
+   * environment that another executor removes as soon as it is there is made again.
+   */
+  private ServerEvent.@Nullable Ended prepare() throws IOException {
+    Requirements requirements = spec.requirements();
+    if (requirements.isEmpty()) {
+      return null;
+    }
+    virtual = environments.of(requirements).orElse(null);
+    for (int made = 0; virtual == null; made++) {
+      if (made == MOST_PREPARATIONS) {
+        return trouble("its environment was removed as soon as it was there", true);
+      }
+      Path answer = sandbox.environment(worker, start);
+      Map<String, String> variables = environmentOfProcess();
+      variables.keySet().removeIf(name -> name.startsWith("PYTHON"));
+      variables.put("PYTHONUNBUFFERED", "1");
+      variables.putAll(environments.variables(requirements, sandbox, answer));
+      preparing = true;
+      int code = run(session.shell(environments.command(requirements), Upkeep.NONE), variables);
+      if (code != 0) {
+        return ended(code);
+      }
+      Path environment = Path.of(Files.readString(answer));
+      Files.delete(answer);
+      virtual = environments.hold(requirements, environment) ? environment : null;
+    }
+    preparing = false;
+    tail = new LogTail();
+    events.accept(new ServerEvent.Prepared());
     return null;
+  }
+
+  /** Until it has ended, and all it has started. */
+  private int run(List<String> command, Map<String, String> variables) throws IOException {
+    CommandLine line = new CommandLine(command.get(0));
+    command.stream().skip(1).forEach(argument -> line.addArgument(argument, false));
+    try (OutputStream out = lines(sandbox.output(worker));
+        OutputStream err = lines(sandbox.errors(worker))) {
+      return new Execution(out, err).execute(line, variables);
+    }
   }
 
   private ServerEvent.Ended execute() throws IOException {
@@ -173,19 +242,12 @@ final class LocalServer implements ServerProcess {
       seat = Seat.create(sandbox.seat(worker, start));
       channels.expect(token, new FromProcess());
     }
-    List<String> shell = session.shell(spec.command(), spec.upkeep());
-    CommandLine line = new CommandLine(shell.get(0));
-    shell.stream().skip(1).forEach(argument -> line.addArgument(argument, false));
-    try (OutputStream out = lines(sandbox.output(worker));
-        OutputStream err = lines(sandbox.errors(worker))) {
-      Execution execution = new Execution(out, err);
-      int code = execution.execute(line, environmentOfProcess());
-      ServerEvent.Ended ended = ended(code);
-      sandboxTidy();
-      ScheduledFuture<?> unused =
-          chores.schedule(this::removeResults, RESULTS_STAY_SECONDS, TimeUnit.SECONDS);
-      return ended;
-    }
+    int code = run(session.shell(spec.command(), spec.upkeep()), environmentOfProcess());
+    ServerEvent.Ended ended = ended(code);
+    sandboxTidy();
+    ScheduledFuture<?> unused =
+        chores.schedule(this::removeResults, RESULTS_STAY_SECONDS, TimeUnit.SECONDS);
+    return ended;
   }
 
   private OutputStream lines(Path file) {
@@ -273,6 +335,12 @@ final class LocalServer implements ServerProcess {
     }
     String path = all.getOrDefault("PYTHONPATH", "");
     all.put("PYTHONPATH", path + (path.isEmpty() ? "" : File.pathSeparator) + sandbox.files());
+    Path own = virtual;
+    if (own != null) {
+      String programs = all.getOrDefault("PATH", DEFAULT_PATH);
+      all.put("PATH", own.resolve("bin") + File.pathSeparator + programs);
+      all.put("VIRTUAL_ENV", own.toString());
+    }
     for (int i = 0; i < spec.ports().size(); i++) {
       all.put("PORT" + i, spec.ports().get(i).toString());
     }
@@ -292,6 +360,9 @@ final class LocalServer implements ServerProcess {
       kill();
     }
     events.accept(new ServerEvent.Started(started.pid()));
+    if (preparing) {
+      return; // what installs packages may take more memory than they do
+    }
     watchMemory();
     if (spec.protocol() != WorkerProtocol.FRAMES) {
       long first = spec.ports().isEmpty() ? settings.settleTime().toMillis() : PROBE_MILLIS;
@@ -515,6 +586,18 @@ final class LocalServer implements ServerProcess {
         .flatMap(Seat::word)
         .filter(word -> names.of(word.job()).filter(job::equals).isPresent())
         .map(Seat.Word::progress);
+  }
+
+  @Override
+  public Optional<Progress> preparation() {
+    if (!preparing) {
+      return Optional.empty();
+    }
+    List<String> lines = tail.lines();
+    String last = lines.isEmpty() ? "" : ": " + lines.get(lines.size() - 1).strip();
+    String line = "installing requirements" + last;
+    return Optional.of(
+        new Progress(null, line.length() <= MOST_CHARS ? line : line.substring(0, MOST_CHARS)));
   }
 
   @Override

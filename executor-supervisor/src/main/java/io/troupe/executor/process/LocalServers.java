@@ -20,6 +20,7 @@ public final class LocalServers implements ServerLauncher {
   private final ServerSettings settings;
   private final ChannelServer channels;
   private final Map<String, String> environment;
+  private final Environments environments;
   private final ScheduledExecutorService chores =
       Executors.newSingleThreadScheduledExecutor(
           task -> {
@@ -39,6 +40,7 @@ public final class LocalServers implements ServerLauncher {
 
   /**
    * @param environment what every process gets: no token may be in it
+   * @param environments what pools require
    * @param mark of this executor, unique on the machine
    */
   public LocalServers(
@@ -46,10 +48,12 @@ public final class LocalServers implements ServerLauncher {
       ServerSettings settings,
       ChannelServer channels,
       Map<String, String> environment,
+      Environments environments,
       String mark) {
     this.sandbox = sandbox;
     this.settings = settings;
     this.channels = channels;
+    this.environments = environments;
     Map<String, String> all = new java.util.HashMap<>(environment);
     all.put(EXECUTOR_MARK, mark);
     this.environment = Map.copyOf(all);
@@ -68,6 +72,7 @@ public final class LocalServers implements ServerLauncher {
             settings,
             channels,
             environment,
+            environments,
             session,
             chores,
             logWriter);

@@ -59,14 +59,19 @@ public record Sandbox(Path root) {
     return root.resolve("worker-" + worker + "-" + start + ".seat");
   }
 
+  /** Where the path of a worker's virtual environment is written. */
+  Path environment(String worker, long start) {
+    return root.resolve("worker-" + worker + "-" + start + ".environment");
+  }
+
   /** Where a process writes the stacks of its threads when it is asked to. */
   Path stacks(String worker, long start) {
     return root.resolve("worker-" + worker + "-" + start + ".stacks");
   }
 
-  /** SHA-256 of one of the pool's files, in lower-case hexadecimal digits. */
-  String sha256(String file) throws IOException {
-    try (InputStream in = Files.newInputStream(files().resolve(file))) {
+  /** SHA-256 of a file, in lower-case hexadecimal digits. */
+  static String sha256(Path file) throws IOException {
+    try (InputStream in = Files.newInputStream(file)) {
       MessageDigest digest = MessageDigest.getInstance("SHA-256");
       new DigestInputStream(in, digest).transferTo(java.io.OutputStream.nullOutputStream());
       return HexFormat.of().formatHex(digest.digest());

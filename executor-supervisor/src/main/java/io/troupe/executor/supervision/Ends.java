@@ -13,7 +13,7 @@ import java.util.Set;
 final class Ends {
   private static final int SIGKILL = 9;
   private static final int LOST_EXECUTOR = 75;
-  private static final Set<Integer> INCURABLE = Set.of(64, 78, 126, 127);
+  private static final Set<Integer> INCURABLE = Set.of(64, 77, 78, 126, 127);
 
   private static final Map<Integer, String> MEANINGS =
       Map.of(
@@ -21,6 +21,7 @@ final class Ends {
           64, ": its command line or environment is wrong",
           75, ": it lost its connection to the executor",
           76, ": what came over its socket was no frame",
+          77, ": its requirements cannot be installed",
           78, ": its module cannot be imported",
           126, ": its command cannot be executed",
           127, ": its command was not found");

@@ -10,6 +10,12 @@ public sealed interface ServerEvent {
   /** It runs, and has yet to say that it is ready. */
   record Started(long pid) implements ServerEvent {}
 
+  /**
+   * What it needs is installed and it starts now; only where there are requirements. The process
+   * that installed them was {@link Started} too.
+   */
+  record Prepared() implements ServerEvent {}
+
   /** It is ready. */
   record Answered() implements ServerEvent {}
 

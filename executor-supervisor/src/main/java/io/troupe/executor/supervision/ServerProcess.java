@@ -41,6 +41,9 @@ public interface ServerProcess {
   /** How far the job is that has this name, as its function has said; empty when it has not. */
   Optional<Progress> progress(String job);
 
+  /** How far what it needs is installed; empty when that is done, or nothing is needed. */
+  Optional<Progress> preparation();
+
   /** Changes whenever its job says that it is alive. */
   long beats();
 

@@ -698,11 +698,22 @@ public final class Supervisor {
         state,
         seat.last.restarts(),
         job,
-        server == null || job == null ? null : server.progress(job).orElse(null),
+        progress(state, server, job),
         seat.jobs,
         seat.last.cause(),
         seat.last.process(),
         server == null ? List.of() : lastOf(server.lastOutput()));
+  }
+
+  private static WorkerStatus.@Nullable Progress progress(
+      WorkerState state, @Nullable ServerProcess server, @Nullable String job) {
+    if (server == null) {
+      return null;
+    }
+    if (state == WorkerState.PREPARING) {
+      return server.preparation().orElse(null);
+    }
+    return job == null ? null : server.progress(job).orElse(null);
   }
 
   private static List<String> lastOf(List<String> output) {

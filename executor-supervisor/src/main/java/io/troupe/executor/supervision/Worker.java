@@ -48,6 +48,7 @@ final class Worker {
   private record FromServer(int start, ServerEvent event) implements Command {}
 
   private enum Timer implements Command {
+    PREPARE_DEADLINE,
     START_DEADLINE,
     STABLE,
     RELAUNCH,
@@ -157,6 +158,15 @@ final class Worker {
     interrupted = 0;
     ServerProcess server = startProcess();
     current = starts;
+    if (spec.requirements().isEmpty()) {
+      return started(server);
+    }
+    timers.startSingleTimer(Timer.PREPARE_DEADLINE, spec.requirements().timeout());
+    changed(WorkerState.PREPARING, server);
+    return preparing(server);
+  }
+
+  private Behavior<Command> started(ServerProcess server) {
     timers.startSingleTimer(Timer.START_DEADLINE, spec.startTimeout());
     changed(WorkerState.STARTING, server);
     return starting(server);
@@ -167,6 +177,40 @@ final class Worker {
     int start = starts;
     ActorRef<Command> self = context.getSelf();
     return launcher.start(id, spec, event -> self.tell(new FromServer(start, event)));
+  }
+
+  private Behavior<Command> preparing(ServerProcess server) {
+    return receive()
+        .onMessage(FromServer.class, this::current, m -> onEventWhilePreparing(m.event(), server))
+        .onMessage(Run.class, run -> refuse(run.jobs()))
+        .onMessage(Stop.class, stop -> stopping(server, new JobPipe(id), stop.grace()))
+        .onMessageEquals(Sample.NOW, () -> changed(WorkerState.PREPARING, server))
+        .onMessageEquals(Timer.PREPARE_DEADLINE, () -> onPreparedTooLate(server))
+        .onMessageEquals(Timer.LOOK_OVER, () -> kill(server))
+        .onAnyMessage(Worker::ignore)
+        .build();
+  }
+
+  private Behavior<Command> onPreparedTooLate(ServerProcess server) {
+    String message =
+        "its requirements were not installed within "
+            + spec.requirements().timeout().toSeconds()
+            + " s";
+    return lookAndKill(server, new Doom(Cause.Kind.TIMEOUT, message, true));
+  }
+
+  /** What took too long once would do so again, so there is no other start. */
+  private Behavior<Command> onEventWhilePreparing(ServerEvent event, ServerProcess server) {
+    if (event instanceof ServerEvent.Prepared) {
+      timers.cancel(Timer.PREPARE_DEADLINE);
+      return started(server);
+    }
+    if (event instanceof ServerEvent.Ended ended) {
+      return doom == null
+          ? ended(ended, false, server, new JobPipe(id))
+          : giveUp(server, new JobPipe(id), causeOf(ended, false));
+    }
+    return changed(WorkerState.PREPARING, server); // Started: now it has a pid
   }
 
   private Behavior<Command> starting(ServerProcess server) {
@@ -480,7 +524,9 @@ final class Worker {
       return retire(server, pipe);
     }
     killRetired();
-    timers.startSingleTimer(Timer.REPLACEMENT_DEADLINE, spec.startTimeout());
+    Duration preparation =
+        spec.requirements().isEmpty() ? Duration.ZERO : spec.requirements().timeout();
+    timers.startSingleTimer(Timer.REPLACEMENT_DEADLINE, spec.startTimeout().plus(preparation));
     replacement = startProcess();
     return Behaviors.same();
   }

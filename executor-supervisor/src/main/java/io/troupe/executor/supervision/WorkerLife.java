@@ -3,6 +3,7 @@ package io.troupe.executor.supervision;
 import static io.troupe.model.WorkerState.BACKING_OFF;
 import static io.troupe.model.WorkerState.DRAINING;
 import static io.troupe.model.WorkerState.FAILED;
+import static io.troupe.model.WorkerState.PREPARING;
 import static io.troupe.model.WorkerState.READY;
 import static io.troupe.model.WorkerState.STARTING;
 import static io.troupe.model.WorkerState.STOPPING;
@@ -31,6 +32,13 @@ final class WorkerLife {
   static final Set<Step> STEPS =
       Set.of(
           new Step(null, STARTING),
+          new Step(null, PREPARING),
+          new Step(PREPARING, STARTING),
+          new Step(PREPARING, BACKING_OFF),
+          new Step(PREPARING, FAILED),
+          new Step(PREPARING, STOPPING),
+          new Step(BACKING_OFF, PREPARING),
+          new Step(DRAINING, PREPARING),
           new Step(STARTING, READY),
           new Step(STARTING, BACKING_OFF),
           new Step(STARTING, FAILED),

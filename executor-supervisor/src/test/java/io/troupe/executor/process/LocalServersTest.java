@@ -13,6 +13,7 @@ import io.troupe.executor.supervision.ServerProcess;
 import io.troupe.model.ContentType;
 import io.troupe.model.HttpChecks;
 import io.troupe.model.PoolFile;
+import io.troupe.model.Requirements;
 import io.troupe.model.Upkeep;
 import io.troupe.model.WorkerProtocol;
 import io.troupe.protocol.TaskData;
@@ -66,6 +67,7 @@ class LocalServersTest {
   private final BlockingQueue<ServerEvent> events = new LinkedBlockingQueue<>();
   private ServerProcess server;
   private HttpChecks checks = HttpChecks.NONE;
+  private Requirements requirements = Requirements.NONE;
   private boolean ended;
 
   @BeforeEach
@@ -90,6 +92,8 @@ class LocalServersTest {
                 Duration.ofMillis(100)),
             channels,
             environment,
+            new Environments(
+                Path.of("src/main/python").toAbsolutePath(), folder.resolve("envs"), 1L << 40),
             "test-" + folder.getFileName());
   }
 
@@ -123,7 +127,8 @@ class LocalServersTest {
                 1.5,
                 Duration.ofSeconds(60),
                 upkeep,
-                checks),
+                checks,
+                requirements),
             events::add);
   }
 
@@ -602,5 +607,99 @@ class LocalServersTest {
     assertThat(expectEnd().lastOutput()).endsWith("done");
     assertThat(Files.size(folder.resolve("worker-mine.0.1.stdout"))).isLessThanOrEqualTo(1 << 20);
     assertThat(Files.size(folder.resolve("worker-mine.0.1.stdout.1"))).isLessThanOrEqualTo(1 << 20);
+  }
+
+  /** What tests require comes from a folder of wheels that has just one, named tiny. */
+  private void require(String text) throws Exception {
+    Path file = Files.writeString(folder.resolve(TaskData.REQUIREMENTS), text);
+    Path wheels = folder.resolve("wheels");
+    assertThat(
+            new ProcessBuilder(
+                    "python3", "-B", "src/test/python/wheels.py", wheels.toString(), "tiny")
+                .inheritIO()
+                .start()
+                .waitFor())
+        .isZero();
+    requirements =
+        new Requirements(Sandbox.sha256(file), "python3", wheels.toString(), Duration.ofMinutes(5));
+  }
+
+  @Test
+  void what_a_pool_requires_is_installed_once_and_is_what_its_workers_import() throws Exception {
+    module("import tiny\ndef value(_): return tiny.VALUE");
+    require("tiny");
+    for (int worker = 0; worker < 2; worker++) {
+      launch(WorkerProtocol.FRAMES, FRAMES, List.of());
+      if (worker == 0) {
+        expect(ServerEvent.Started.class);
+      }
+      expect(ServerEvent.Prepared.class);
+      assertThat(server.preparation()).isEmpty();
+      expect(ServerEvent.Started.class);
+      expect(ServerEvent.Answered.class);
+      send(1, "value", "null");
+      assertThat(expect(ServerEvent.Received.class).frames())
+          .extracting(frame -> new String(frame.payload(), UTF_8))
+          .containsExactly("42");
+      server.terminate();
+      assertThat(expectEnd().exitCode()).isZero();
+    }
+    assertThat(Files.readString(folder.resolve("worker-mine.0.1.stdout")))
+        .containsOnlyOnce("making a virtual environment");
+  }
+
+  @Test
+  void what_cannot_be_installed_ends_with_the_last_words_of_pip() throws Exception {
+    module("def value(_): return 1");
+    require("nowhere-to-be-found");
+    launch(WorkerProtocol.FRAMES, FRAMES, List.of());
+    ServerEvent.Ended end = expectEnd();
+    assertThat(end.exitCode()).isEqualTo(77);
+    assertThat(end.lastOutput().get(end.lastOutput().size() - 1))
+        .contains("No matching distribution found for nowhere-to-be-found");
+  }
+
+  @Test
+  void a_requirements_file_with_another_content_is_not_installed() throws Exception {
+    require("tiny");
+    Files.writeString(folder.resolve(TaskData.REQUIREMENTS), "other");
+    launch(WorkerProtocol.FRAMES, FRAMES, List.of());
+    ServerEvent.Ended end = expectEnd();
+    assertThat(end.trouble()).contains("requirements.txt has SHA-256");
+    assertThat(end.curable()).isFalse();
+  }
+
+  @Test
+  void installing_tells_how_far_it_is_and_is_killed_with_all_that_it_has_started()
+      throws Exception {
+    Path slow = folder.resolve("slow-python");
+    Path child = folder.resolve("child");
+    Files.writeString(
+        slow,
+        "#!/bin/sh\necho Collecting everything\nsleep 600 &\necho $! > "
+            + child
+            + ".tmp\nmv "
+            + child
+            + ".tmp "
+            + child
+            + "\nwait\n");
+    assertThat(slow.toFile().setExecutable(true)).isTrue();
+    require("tiny");
+    requirements =
+        new Requirements(requirements.sha256(), slow.toString(), "", Duration.ofMinutes(5));
+    launch(WorkerProtocol.FRAMES, FRAMES, List.of());
+    expect(ServerEvent.Started.class);
+    long pid = pidIn(child);
+    eventually(
+        "it tells",
+        () ->
+            server
+                .preparation()
+                .equals(
+                    java.util.Optional.of(
+                        new Progress(null, "installing requirements: Collecting everything"))));
+    server.kill();
+    expectEnd();
+    eventually("what it had started is gone", () -> !lives(pid));
   }
 }

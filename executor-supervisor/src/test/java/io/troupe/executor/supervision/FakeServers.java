@@ -90,6 +90,10 @@ final class FakeServers implements ServerLauncher {
       return this;
     }
 
+    void prepared() {
+      events.accept(new ServerEvent.Prepared());
+    }
+
     void exit(int code, String... output) {
       events.accept(new ServerEvent.Ended(code, null, "", true, List.of(output)));
     }
@@ -227,6 +231,11 @@ final class FakeServers implements ServerLauncher {
     @Override
     public Optional<Progress> progress(String job) {
       return Optional.of(new Progress(0.5, "half of " + job));
+    }
+
+    @Override
+    public Optional<Progress> preparation() {
+      return Optional.of(new Progress(null, "installing"));
     }
 
     @Override

@@ -3,6 +3,7 @@ package io.troupe.executor.supervision;
 import static io.troupe.model.WorkerState.BACKING_OFF;
 import static io.troupe.model.WorkerState.DRAINING;
 import static io.troupe.model.WorkerState.FAILED;
+import static io.troupe.model.WorkerState.PREPARING;
 import static io.troupe.model.WorkerState.READY;
 import static io.troupe.model.WorkerState.STARTING;
 import static io.troupe.model.WorkerState.STOPPING;
@@ -16,6 +17,7 @@ import io.troupe.executor.supervision.FakeServers.FakeServer;
 import io.troupe.executor.supervision.WorkerLife.Step;
 import io.troupe.model.ContentType;
 import io.troupe.model.HttpChecks;
+import io.troupe.model.Requirements;
 import io.troupe.model.Upkeep;
 import io.troupe.model.WorkerProtocol;
 import io.troupe.model.WorkerState;
@@ -52,6 +54,7 @@ class WorkerLifeTest {
   @RegisterExtension final ActorTest actors = new ActorTest();
 
   private final FakeServers servers = new FakeServers();
+  private Requirements requirements = Requirements.NONE;
   private TestProbe<WorkerFact> facts;
   private ActorRef<Worker.Command> worker;
 
@@ -59,6 +62,57 @@ class WorkerLifeTest {
   private final Map<Step, Supplier<List<@Nullable WorkerState>>> lives =
       Map.ofEntries(
           Map.entry(new Step(null, STARTING), () -> states(STARTING)),
+          Map.entry(
+              new Step(null, PREPARING),
+              () -> {
+                preparing(WorkerProtocol.FRAMES);
+                return states(PREPARING);
+              }),
+          Map.entry(
+              new Step(PREPARING, STARTING),
+              () -> {
+                preparing(WorkerProtocol.FRAMES).prepared();
+                return states(PREPARING, STARTING);
+              }),
+          Map.entry(
+              new Step(PREPARING, BACKING_OFF),
+              () -> {
+                preparing(WorkerProtocol.FRAMES).dieBy(9);
+                return states(PREPARING, BACKING_OFF);
+              }),
+          Map.entry(
+              new Step(PREPARING, FAILED),
+              () -> {
+                preparing(WorkerProtocol.FRAMES).exit(77);
+                return states(PREPARING, FAILED);
+              }),
+          Map.entry(
+              new Step(PREPARING, STOPPING),
+              () -> {
+                preparing(WorkerProtocol.FRAMES);
+                worker.tell(new Worker.Stop(GRACE));
+                return states(PREPARING, STOPPING);
+              }),
+          Map.entry(
+              new Step(BACKING_OFF, PREPARING),
+              () -> {
+                preparing(WorkerProtocol.FRAMES).dieBy(9);
+                expect(PREPARING, BACKING_OFF);
+                actors.pass(Duration.ofMillis(50));
+                return states(PREPARING);
+              }),
+          Map.entry(
+              new Step(DRAINING, PREPARING),
+              () -> {
+                FakeServer server = preparing(WorkerProtocol.HTTP);
+                server.prepared();
+                server.ready();
+                run("a");
+                server.answer(1);
+                assertThat(server.told()).isEqualTo("terminate");
+                server.exit(0);
+                return states(PREPARING, STARTING, READY, DRAINING, PREPARING);
+              }),
           Map.entry(new Step(STARTING, READY), () -> ready()),
           Map.entry(
               new Step(STARTING, BACKING_OFF),
@@ -192,7 +246,8 @@ class WorkerLifeTest {
                         0.1,
                         Duration.ofSeconds(60),
                         new Upkeep(0, 0, 0, -1, 0, 1, Duration.ZERO, 0, Duration.ZERO),
-                        HttpChecks.NONE),
+                        HttpChecks.NONE,
+                        requirements),
                     SETTINGS,
                     servers,
                     actors::nanos,
@@ -226,6 +281,14 @@ class WorkerLifeTest {
     FakeServer server = servers.next().ready();
     server.exit(exitCode);
     return states(Stream.concat(Stream.of(STARTING), Stream.of(last)).toArray(WorkerState[]::new));
+  }
+
+  /** One whose first process is still being prepared for. */
+  private FakeServer preparing(WorkerProtocol protocol) {
+    servers.next();
+    requirements = new Requirements("0".repeat(64), "python3", "", Duration.ofMinutes(5));
+    start(protocol);
+    return servers.next();
   }
 
   private FakeServer drain() {

@@ -10,6 +10,7 @@ import io.troupe.model.Cause;
 import io.troupe.model.ContentType;
 import io.troupe.model.HttpChecks;
 import io.troupe.model.Raised;
+import io.troupe.model.Requirements;
 import io.troupe.model.Upkeep;
 import io.troupe.model.WorkerProtocol;
 import io.troupe.model.WorkerState;
@@ -44,6 +45,7 @@ class WorkerTest {
   @RegisterExtension final ActorTest actors = new ActorTest();
 
   private final FakeServers servers = new FakeServers();
+  private Requirements requirements = Requirements.NONE;
   private TestProbe<WorkerFact> facts;
   private ActorRef<Worker.Command> worker;
 
@@ -70,11 +72,44 @@ class WorkerTest {
                         0.1,
                         START_TIMEOUT,
                         upkeep,
-                        HttpChecks.NONE),
+                        HttpChecks.NONE,
+                        requirements),
                     SETTINGS,
                     servers,
                     actors::nanos,
                     facts.getRef()));
+  }
+
+  @Test
+  void what_it_requires_has_a_time_of_its_own_and_is_not_tried_again_when_that_is_over() {
+    servers.next();
+    requirements = new Requirements("0".repeat(64), "python3", "", Duration.ofMinutes(5));
+    start(Upkeep.NONE);
+    FakeServer server = servers.next();
+    expectState(WorkerState.PREPARING);
+    actors.pass(START_TIMEOUT.plusSeconds(1));
+    actors.pass(Duration.ofMinutes(5).minus(START_TIMEOUT));
+    actors.pass(LADDER.look());
+    assertThat(server.told()).isEqualTo("stacks");
+    assertThat(server.told()).isEqualTo("kill");
+    server.dieBy(9);
+    WorkerFact.Ended ended = expectEnded();
+    assertThat(ended.cause().kind()).isEqualTo(Cause.Kind.TIMEOUT);
+    assertThat(ended.cause().message())
+        .startsWith("its requirements were not installed within 300 s");
+    assertThat(servers.none()).isTrue();
+  }
+
+  @Test
+  void what_cannot_be_installed_fails_it_at_once_with_the_last_lines() {
+    servers.next();
+    requirements = new Requirements("0".repeat(64), "python3", "", Duration.ofMinutes(5));
+    start(Upkeep.NONE);
+    servers.next().exit(77, "Looking in links: /wheels", "ERROR: No matching distribution");
+    WorkerFact.Ended ended = expectEnded();
+    assertThat(ended.cause().message())
+        .contains("its requirements cannot be installed (ERROR: No matching distribution)");
+    assertThat(ended.cause().lastOutput()).hasSize(2);
   }
 
   private FakeServer readyServer() {

@@ -11,11 +11,15 @@ import com.fasterxml.jackson.databind.node.ObjectNode;
 import io.troupe.model.PoolFile;
 import io.troupe.model.PoolSize;
 import io.troupe.model.PoolSpec;
+import io.troupe.model.Requirements;
+import io.troupe.model.WorkerState;
+import io.troupe.protocol.WorkerStatus;
 import io.troupe.scheduler.jobs.JobQueues;
 import io.troupe.scheduler.jobs.QueueCounts;
 import io.troupe.scheduler.jobs.QueueEntry;
 import io.troupe.scheduler.pool.SchedulerActor;
 import io.troupe.scheduler.pool.SchedulerActor.PoolView;
+import io.troupe.scheduler.watch.TreeKeeper;
 import java.time.Duration;
 import java.util.List;
 import java.util.concurrent.CompletionStage;
@@ -72,21 +76,27 @@ final class PoolRoutes extends Asking {
 
   private CompletionStage<HttpResponse> apply(String text) {
     PoolSpec spec = read(text);
-    for (PoolFile file : spec.files()) {
-      if (!parts.files().has(file.sha256())) {
-        throw new ApiException(
-            ApiError.of(
-                400,
-                "FILE_MISSING",
-                "File "
-                    + ApiError.quoted(file.name())
-                    + " of pool "
-                    + spec.name()
-                    + " is not here: send it first, PUT /v1/files/"
-                    + file.sha256()));
-      }
+    spec.files().forEach(file -> mustBeHere(spec, file));
+    Requirements requirements = spec.requirements();
+    if (!requirements.isEmpty()) {
+      mustBeHere(spec, new PoolFile("requirements", requirements.sha256()));
     }
     return change(spec.name(), replyTo -> new SchedulerActor.ApplyPool(spec, replyTo));
+  }
+
+  private void mustBeHere(PoolSpec spec, PoolFile file) {
+    if (!parts.files().has(file.sha256())) {
+      throw new ApiException(
+          ApiError.of(
+              400,
+              "FILE_MISSING",
+              "File "
+                  + ApiError.quoted(file.name())
+                  + " of pool "
+                  + spec.name()
+                  + " is not here: send it first, PUT /v1/files/"
+                  + file.sha256()));
+    }
   }
 
   private PoolSpec read(String text) {
@@ -187,14 +197,32 @@ final class PoolRoutes extends Asking {
   }
 
   private CompletionStage<HttpResponse> show(String name) {
-    return pools()
-        .thenApply(
-            pools ->
+    return this.<TreeKeeper.Command, List<TreeKeeper.WorkerRow>>ask(
+            parts.tree(), TreeKeeper.ListWorkers::new)
+        .thenCombine(
+            pools(),
+            (workers, pools) ->
                 pools.stream()
                     .filter(pool -> pool.spec().name().equals(name))
                     .findFirst()
-                    .map(pool -> json(200, json(pool)))
+                    .map(pool -> json(200, withPreparing(json(pool), name, workers)))
                     .orElseGet(() -> ApiError.poolNotFound(name).toResponse()));
+  }
+
+  /** The workers for which something is being installed, and how far that is. */
+  private static ObjectNode withPreparing(
+      ObjectNode node, String pool, List<TreeKeeper.WorkerRow> workers) {
+    ArrayNode preparing = node.putArray("preparing");
+    for (TreeKeeper.WorkerRow row : workers) {
+      WorkerStatus worker = row.worker();
+      if (row.pool().equals(pool) && worker.state() == WorkerState.PREPARING) {
+        preparing
+            .addObject()
+            .put("worker", worker.id())
+            .put("message", worker.progress() == null ? "" : worker.progress().message());
+      }
+    }
+    return node;
   }
 
   private ObjectNode json(PoolView pool) {

@@ -325,6 +325,7 @@ final class LocalCluster {
     command.add("-Dakka.management.http.port=" + ports.management());
     command.add("-Dakka.remote.artery.canonical.port=" + ports.artery());
     command.add("-Dtroupe.executor.home=" + home);
+    command.add("-Dtroupe.executor.environments.folder=" + directory.resolve("environments"));
     command.add("-Dtroupe.executor.java=" + javaCommand());
     command.add("-Dtroupe.executor.java-options=" + executorOptions());
     command.add("io.troupe.scheduler.Main");

@@ -110,6 +110,13 @@ final class PoolCommand extends Group {
       if (!causes.isEmpty()) {
         lines.add("causes     " + String.join(", ", causes));
       }
+      for (JsonNode worker : pool.path("preparing")) {
+        lines.add(
+            "preparing  "
+                + worker.path("worker").asText()
+                + ": "
+                + worker.path("message").asText());
+      }
       if (pool.path("running").asLong() < pool.path("wanted").asLong()) {
         lines.add("why        bin/troupe explain " + pool.path("name").asText());
       }

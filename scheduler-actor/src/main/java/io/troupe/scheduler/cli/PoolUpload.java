@@ -40,13 +40,31 @@ record PoolUpload(JsonNode spec, List<Content> files) {
     if (spec.has("files")) {
       ArrayNode named = spec.arrayNode();
       for (JsonNode entry : listOf(file, spec.path("files"))) {
-        Content content = load(file, entry.asText());
+        Content content = load(file, entry.asText(), "files");
         files.add(content);
         named.addObject().put("name", content.name()).put("sha256", content.sha256());
       }
       spec.set("files", named);
     }
+    if (spec.has("requirements")) {
+      files.add(requirements(file, spec));
+    }
     return new PoolUpload(spec, files);
+  }
+
+  /** The requirements file is named alone, or as {@code file} beside what else is to be said. */
+  private static Content requirements(Path file, ObjectNode spec) {
+    JsonNode given = spec.path("requirements");
+    String named = given.isObject() ? given.path("file").asText() : given.asText();
+    if (named.isEmpty()) {
+      throw Failure.of(
+          file + ": requirements must name a file, as in requirements = \"requirements.txt\"");
+    }
+    Content content = load(file, named, "requirements");
+    ObjectNode sent = given.isObject() ? ((ObjectNode) given).deepCopy() : spec.objectNode();
+    sent.remove("file");
+    spec.set("requirements", sent.put("sha256", content.sha256()));
+    return content;
   }
 
   private static ObjectNode parse(Path file) {
@@ -75,7 +93,7 @@ record PoolUpload(JsonNode spec, List<Content> files) {
     return files;
   }
 
-  private static Content load(Path poolFile, String entry) {
+  private static Content load(Path poolFile, String entry, String key) {
     Path parent = poolFile.toAbsolutePath().getParent();
     Path path = (parent == null ? Path.of("") : parent).resolve(entry).normalize();
     try {
@@ -83,8 +101,8 @@ record PoolUpload(JsonNode spec, List<Content> files) {
       return new Content(String.valueOf(path.getFileName()), sha256(bytes), path);
     } catch (IOException e) {
       throw Failure.of(
-          "%s: files names '%s', but there is no readable file %s"
-              .formatted(poolFile, entry, path)
+          "%s: %s names '%s', but there is no readable file %s"
+              .formatted(poolFile, key, entry, path)
               .strip());
     }
   }

@@ -79,9 +79,9 @@ final class TreeText {
     }
     if (worker.hasNonNull("job")) {
       line.append("  runs ").append(worker.path("job").asText());
-      if (worker.hasNonNull("progress")) {
-        line.append("  ").append(progress(worker.path("progress")));
-      }
+    }
+    if (worker.hasNonNull("progress")) {
+      line.append("  ").append(progress(worker.path("progress")));
     }
     add(indent, last, line.toString());
     if (worker.hasNonNull("cause")) {

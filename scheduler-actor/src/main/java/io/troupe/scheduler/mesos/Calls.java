@@ -104,8 +104,7 @@ final class Calls {
         .forEach(
             file ->
                 command.addUris(
-                    uri(executor.filesUrl(), file.sha256(), "files/" + file.name())
-                        .setExtract(false)));
+                    uri(executor.filesUrl(), file.sha256(), file.outputFile()).setExtract(false)));
     return ExecutorInfo.newBuilder()
         .setType(ExecutorInfo.Type.CUSTOM)
         .setExecutorId(ExecutorID.newBuilder().setValue(plan.id()))

@@ -1,12 +1,13 @@
 package io.troupe.scheduler.pool;
 
-import io.troupe.model.PoolFile;
 import io.troupe.model.PoolSpec;
+import io.troupe.protocol.TaskData;
 import io.troupe.scheduler.offers.Amount;
 import java.nio.charset.StandardCharsets;
 import java.security.MessageDigest;
 import java.security.NoSuchAlgorithmException;
 import java.time.Duration;
+import java.util.ArrayList;
 import java.util.HexFormat;
 import java.util.List;
 import java.util.TreeMap;
@@ -18,7 +19,7 @@ import java.util.TreeMap;
  * @param id {@code <pool>-<12 hexadecimal digits of the hash of the content>}
  * @param command the shell command that starts it
  * @param bundle to be fetched and unpacked; empty where Troupe is installed on the agents
- * @param files to be fetched
+ * @param files to be fetched as they are
  * @param shutdownGrace how long it may take to end its workers when told to end
  */
 public record ExecutorPlan(
@@ -26,7 +27,7 @@ public record ExecutorPlan(
     String pool,
     String command,
     List<Fetched> bundle,
-    List<PoolFile> files,
+    List<Fetched> files,
     Amount amount,
     Duration shutdownGrace) {
 
@@ -58,13 +59,19 @@ public record ExecutorPlan(
             spec.resources().toString(),
             new TreeMap<>(spec.env()).toString(),
             spec.upkeep().toString(),
-            spec.http().toString());
+            spec.http().toString(),
+            spec.requirements().toString());
+    List<Fetched> files = new ArrayList<>();
+    spec.files().forEach(file -> files.add(new Fetched(file.sha256(), "files/" + file.name())));
+    if (!spec.requirements().isEmpty()) {
+      files.add(new Fetched(spec.requirements().sha256(), TaskData.REQUIREMENTS));
+    }
     return new ExecutorPlan(
         spec.name() + "-" + sha256(content).substring(0, 12),
         spec.name(),
         settings.command(),
         bundle,
-        spec.files(),
+        files,
         settings.amount(),
         settings.shutdownGrace());
   }

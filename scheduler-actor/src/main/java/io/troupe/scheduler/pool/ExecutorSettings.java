@@ -35,19 +35,32 @@ public record ExecutorSettings(
             home,
             executor.getString("java"),
             executor.getString("java-options"),
-            executor.getString("python")),
+            executor.getString("python"),
+            executor.getString("environments.folder"),
+            executor.getBytes("environments.size")),
         home.isEmpty() ? bundle : "",
         Amount.of(new Resources(cpus, mem / 1048576.0, 0)),
         executor.getDuration("shutdown-grace"));
   }
 
-  private static String command(String home, String java, String options, String python) {
+  private static String command(
+      String home,
+      String java,
+      String options,
+      String python,
+      String environments,
+      long environmentsBytes) {
     String homeInShell = home.isEmpty() ? "\"$PWD\"" : quoted(home);
     return "TROUPE_HOME="
         + homeInShell
         + " TROUPE_PYTHON="
         + quoted(python)
-        + " && export TROUPE_HOME TROUPE_PYTHON && exec "
+        + " TROUPE_ENVIRONMENTS="
+        + quoted(environments)
+        + " TROUPE_ENVIRONMENTS_SIZE="
+        + environmentsBytes
+        + " && export TROUPE_HOME TROUPE_PYTHON TROUPE_ENVIRONMENTS TROUPE_ENVIRONMENTS_SIZE &&"
+        + " exec "
         + (java.isEmpty() ? "\"$TROUPE_HOME/runtime/bin/java\"" : quoted(java))
         + " "
         + options

@@ -413,7 +413,8 @@ final class Framework {
             spec.resources().cpus(),
             spec.startTimeout(),
             spec.upkeep(),
-            spec.http()));
+            spec.http(),
+            spec.requirements()));
   }
 
   // ---- what becomes of tasks, executors and agents

@@ -16,6 +16,7 @@ import io.troupe.model.JobPolicy.RetryOn;
 import io.troupe.model.PoolFile;
 import io.troupe.model.PoolSize;
 import io.troupe.model.PoolSpec;
+import io.troupe.model.Requirements;
 import io.troupe.model.Resources;
 import io.troupe.model.Upkeep;
 import io.troupe.model.WorkerProtocol;
@@ -62,6 +63,8 @@ public final class PoolSpecReader {
   private static final Set<String> RECYCLE_KEYS = Set.of("jobs", "age", "rss");
   private static final Set<String> RETRY_KEYS = Set.of("first", "max", "on");
   private static final Set<String> JOB_LIMIT_KEYS = Set.of("queued", "concurrency", "rate");
+  private static final Set<String> REQUIREMENT_KEYS =
+      Set.of("sha256", "python", "wheels", "timeout");
   private static final Set<String> FILE_KEYS = Set.of("name", "sha256");
 
   private static final Pattern NAME = Pattern.compile("[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?");
@@ -150,7 +153,8 @@ public final class PoolSpecReader {
             ? duration(pool, "start-timeout")
             : PoolSpec.DEFAULT_START_TIMEOUT,
         upkeep(pool),
-        http(pool, protocol));
+        http(pool, protocol),
+        requirements(pool));
   }
 
   private static Upkeep upkeep(Config pool) {
@@ -223,11 +227,6 @@ public final class PoolSpecReader {
   }
 
   private static void refuseLater(Config pool) {
-    if (pool.hasPath("requirements")) {
-      throw new InvalidPoolException(
-          "requirements is not supported yet: install what the pool needs on the agents, or bring"
-              + " it along in files");
-    }
     if (pool.hasPath("image")) {
       throw new InvalidPoolException(
           "image is not supported yet: leave it out, and workers run as plain processes");
@@ -265,6 +264,31 @@ public final class PoolSpecReader {
     return new HttpChecks(
         http.hasPath("ready") ? pool.getString("http.ready") : "",
         http.hasPath("health") ? pool.getString("http.health") : "");
+  }
+
+  private static Requirements requirements(Config pool) {
+    if (!pool.hasPath("requirements")) {
+      return Requirements.NONE;
+    }
+    if (pool.getValue("requirements").valueType() != ConfigValueType.OBJECT) {
+      throw new InvalidPoolException(
+          "a requirements file must be uploaded first and then named as { sha256 }: `troupe pool"
+              + " apply` does both");
+    }
+    Config given = pool.getConfig("requirements");
+    known("requirements.", given.root(), REQUIREMENT_KEYS);
+    String sha256 = required(pool, "requirements.sha256");
+    if (!SHA_256.matcher(sha256).matches()) {
+      throw new InvalidPoolException(
+          "requirements.sha256 must be 64 lower-case hexadecimal digits");
+    }
+    return new Requirements(
+        sha256,
+        given.hasPath("python") ? given.getString("python") : Requirements.DEFAULT_PYTHON,
+        given.hasPath("wheels") ? given.getString("wheels") : "",
+        given.hasPath("timeout")
+            ? duration(pool, "requirements.timeout")
+            : Requirements.DEFAULT_TIMEOUT);
   }
 
   private static List<PoolFile> files(Config pool) {

@@ -12,6 +12,7 @@ import io.troupe.model.JobPolicy.RetryOn;
 import io.troupe.model.PoolFile;
 import io.troupe.model.PoolSize;
 import io.troupe.model.PoolSpec;
+import io.troupe.model.Requirements;
 import io.troupe.model.Resources;
 import io.troupe.model.Upkeep;
 import io.troupe.model.WorkerProtocol;
@@ -58,6 +59,14 @@ final class PoolSpecJson {
         .put("recycleRssMb", upkeep.recycleRssMb())
         .put("heartbeatMillis", upkeep.heartbeat().toMillis());
     json.putObject("http").put("ready", spec.http().ready()).put("health", spec.http().health());
+    Requirements requirements = spec.requirements();
+    if (!requirements.isEmpty()) {
+      json.putObject("requirements")
+          .put("sha256", requirements.sha256())
+          .put("python", requirements.python())
+          .put("wheels", requirements.wheels())
+          .put("timeoutMillis", requirements.timeout().toMillis());
+    }
     return json;
   }
 
@@ -127,7 +136,19 @@ final class PoolSpecJson {
         upkeep(json.path("upkeep")),
         new HttpChecks(
             json.path("http").path("ready").asText(""),
-            json.path("http").path("health").asText("")));
+            json.path("http").path("health").asText("")),
+        requirements(json.path("requirements")));
+  }
+
+  private static Requirements requirements(JsonNode json) {
+    if (json.isMissingNode()) {
+      return Requirements.NONE;
+    }
+    return new Requirements(
+        json.path("sha256").asText(),
+        json.path("python").asText(),
+        json.path("wheels").asText(),
+        Duration.ofMillis(json.path("timeoutMillis").asLong()));
   }
 
   private static Upkeep upkeep(JsonNode json) {

@@ -196,6 +196,41 @@ class CommandLineTest {
   }
 
   @Test
+  void apply_sends_the_requirements_file_too() throws IOException {
+    Files.writeString(folder.resolve("needs.txt"), "six");
+    Path pool = folder.resolve("pool.conf");
+    scheduler
+        .answer("PUT /v1/files/" + sha("six"), 200, "{}")
+        .answer("POST /v1/pools", 200, "{\"name\":\"p\"}");
+    Files.writeString(pool, "name = p, requirements = needs.txt");
+    assertThat(troupe("pool", "apply", pool.toString()).err()).isEmpty();
+    Files.writeString(pool, "name = p, requirements { file = needs.txt, timeout = 1m }");
+    assertThat(troupe("pool", "apply", pool.toString()).err()).isEmpty();
+    assertThat(scheduler.requests())
+        .contains(
+            "PUT /v1/files/" + sha("six") + " six",
+            "POST /v1/pools {\"name\":\"p\",\"requirements\":{\"sha256\":\"" + sha("six") + "\"}}",
+            "POST /v1/pools {\"name\":\"p\",\"requirements\":{\"timeout\":\"1m\",\"sha256\":\""
+                + sha("six")
+                + "\"}}");
+    Files.writeString(pool, "name = p, requirements { timeout = 1m }");
+    assertOneLine(troupe("pool", "apply", pool.toString()), 1, "requirements must name a file");
+    Files.writeString(pool, "name = p, requirements = gone.txt");
+    assertOneLine(troupe("pool", "apply", pool.toString()), 1, "gone.txt", "no readable file");
+  }
+
+  @Test
+  void show_tells_for_which_workers_something_is_installed() {
+    scheduler.answer(
+        "GET /v1/pools/p",
+        200,
+        "{\"name\":\"p\",\"running\":0,\"wanted\":1,\"preparing\":[{\"worker\":\"p.0.1\","
+            + "\"message\":\"installing requirements: Collecting numpy\"}]}");
+    assertThat(troupe("pool", "show", "p").out())
+        .contains("preparing  p.0.1: installing requirements: Collecting numpy");
+  }
+
+  @Test
   void apply_says_which_file_is_wrong_and_why() throws IOException {
     assertOneLine(troupe("pool", "apply", "nowhere.conf"), 1, "nowhere.conf", "not a file");
     Path pool = folder.resolve("pool.conf");

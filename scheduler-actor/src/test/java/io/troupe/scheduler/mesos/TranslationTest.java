@@ -6,11 +6,14 @@ import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import io.troupe.mesos.WireFormat;
 import io.troupe.model.Cause;
+import io.troupe.model.HttpChecks;
 import io.troupe.model.JobPolicy;
 import io.troupe.model.PoolFile;
 import io.troupe.model.PoolSize;
 import io.troupe.model.PoolSpec;
+import io.troupe.model.Requirements;
 import io.troupe.model.Resources;
+import io.troupe.model.Upkeep;
 import io.troupe.model.WorkerProtocol;
 import io.troupe.scheduler.offers.Amount;
 import io.troupe.scheduler.offers.Matching;
@@ -228,6 +231,32 @@ class TranslationTest {
     assertThat(ExecutorPlan.of(larger, settings)).isEqualTo(PLAN);
     assertThat(ExecutorPlan.of(other, settings).id()).isNotEqualTo(PLAN.id());
     assertThat(PLAN.id()).matches("p-[0-9a-f]{12}");
+  }
+
+  @Test
+  void an_executor_finds_the_requirements_file_in_its_sandbox() {
+    PoolSpec spec =
+        new PoolSpec(
+            "p",
+            "run",
+            POOL.protocol(),
+            List.of(),
+            POOL.resources(),
+            POOL.size(),
+            POOL.job(),
+            Map.of(),
+            PoolSpec.DEFAULT_START_TIMEOUT,
+            Upkeep.NONE,
+            HttpChecks.NONE,
+            new Requirements("1".repeat(64), "python3", "", Duration.ofMinutes(1)));
+    ExecutorPlan plan =
+        ExecutorPlan.of(
+            spec,
+            new ExecutorSettings(
+                "exec it", "", new Amount(100, 256_000, 0), Duration.ofSeconds(7)));
+    assertThat(plan.files())
+        .containsExactly(new ExecutorPlan.Fetched("1".repeat(64), "requirements.txt"));
+    assertThat(plan.id()).isNotEqualTo(PLAN.id());
   }
 
   @Test

@@ -8,6 +8,7 @@ import io.troupe.model.JobPolicy;
 import io.troupe.model.PoolFile;
 import io.troupe.model.PoolSize;
 import io.troupe.model.PoolSpec;
+import io.troupe.model.Requirements;
 import io.troupe.model.Resources;
 import io.troupe.model.Upkeep;
 import io.troupe.model.WorkerProtocol;
@@ -62,7 +63,8 @@ class PoolSpecReaderTest {
                 Map.of("KEY", "value", "NUMBER", "7"),
                 Duration.ofSeconds(5),
                 new Upkeep(2048, 1024, 64, 0, 5, 1000, Duration.ofHours(1), 512, Duration.ZERO),
-                HttpChecks.NONE));
+                HttpChecks.NONE,
+                Requirements.NONE));
   }
 
   @Test
@@ -99,6 +101,26 @@ class PoolSpecReaderTest {
   }
 
   @Test
+  void reads_what_its_workers_require() {
+    String sha256 = "a".repeat(64);
+    assertThat(
+            PoolSpecReader.read(LEAST + "requirements { sha256 = " + sha256 + " }").requirements())
+        .isEqualTo(new Requirements(sha256, "python3", "", Duration.ofMinutes(10)));
+    String all =
+        "requirements { sha256 = %s, python = python3.12, wheels = /srv/my wheels, timeout = 1h }";
+    assertThat(PoolSpecReader.read(LEAST + all.formatted(sha256)).requirements())
+        .isEqualTo(new Requirements(sha256, "python3.12", "/srv/my wheels", Duration.ofHours(1)));
+    for (String wrong : List.of("python = \"python3; rm\"", "wheels = wheels", "timeout = 0s")) {
+      assertThatThrownBy(
+              () ->
+                  PoolSpecReader.read(
+                      LEAST + "requirements { sha256 = " + sha256 + ", " + wrong + " }"))
+          .isInstanceOf(InvalidPoolException.class)
+          .hasMessageContaining("requirements.");
+    }
+  }
+
+  @Test
   void reads_json_too() {
     assertThat(
             PoolSpecReader.read(
@@ -122,7 +144,10 @@ class PoolSpecReaderTest {
           http.ready = /ready                 | is for pools with protocol = http
           protocol = smoke                    | protocol must be frames, http or none, not 'smoke'
           image = "python:3.12"               | image is not supported yet
-          requirements = requirements.txt     | requirements is not supported yet
+          requirements = requirements.txt     | must be uploaded first
+          requirements { sha256 = "0" }       | requirements.sha256 must be 64
+          requirements { }                    | the pool has no requirements.sha256
+          requirements { wheel = /w }         | did you mean 'requirements.wheels'?
           files = [ "../a.py" ]               | files must be uploaded first
           files = [ { name = "../a.py", sha256 = "0" } ] | a name without folders
           files = [ { name = a.py, sha256 = "0" } ]      | 64 lower-case hexadecimal digits

@@ -8,6 +8,7 @@ import io.troupe.model.JobPolicy;
 import io.troupe.model.PoolFile;
 import io.troupe.model.PoolSize;
 import io.troupe.model.PoolSpec;
+import io.troupe.model.Requirements;
 import io.troupe.model.Resources;
 import io.troupe.model.Upkeep;
 import io.troupe.model.WorkerProtocol;
@@ -69,7 +70,8 @@ class SqlStoreTest {
         Map.of("KEY", "välue\n"),
         Duration.ofSeconds(5),
         new Upkeep(2, 3, 4, 5, 6, 7, Duration.ofMillis(8), 9.5, Duration.ofMillis(10)),
-        new HttpChecks("/ready", "/health"));
+        new HttpChecks("/ready", "/health"),
+        new Requirements("1".repeat(64), "python3.12", "/wheels", Duration.ofMinutes(7)));
   }
 
   private static WorkerRecord worker(String pool, int slot, long launch, Phase phase) {
