@@ -99,4 +99,15 @@ class PackageDirectionTest {
         .dependOnClassesThat(resideInAnyPackage("akka..", "scala..", "org.apache.mesos.."))
         .check(TROUPE);
   }
+
+  @Test
+  void the_java_client_needs_the_language_and_jackson_alone() {
+    noClasses()
+        .that(resideInAPackage("io.troupe.client.."))
+        .should()
+        .dependOnClassesThat(
+            resideOutsideOfPackages(
+                "io.troupe.client..", "java..", "com.fasterxml.jackson..", "org.jspecify.."))
+        .check(TROUPE);
+  }
 }
