@@ -60,6 +60,10 @@ final class LocalCluster {
   private static final List<String> SMALL_HEAP =
       List.of("-XX:+UseSerialGC", "-XX:MinHeapFreeRatio=20", "-XX:MaxHeapFreeRatio=40");
 
+  /** For the scheduler, where what is new grows with what stays, and with it the work it has. */
+  private static final List<String> GROWING_HEAP =
+      List.of("-Xms24m", "-Xmx512m", "-XX:NewSize=8m", "-XX:MaxNewSize=64m");
+
   /** What a user may choose. */
   record Wishes(
       int agents,
@@ -298,7 +302,13 @@ final class LocalCluster {
 
   private Daemon startMesos(LocalState.Ports ports, Wishes wishes) {
     List<String> command =
-        java("mesos", "-Xms24m", "-Xmx256m", "-XX:TieredStopAtLevel=1", DEEP_STACKS);
+        java(
+            "mesos",
+            "-Xms20m",
+            "-XX:NewSize=4m",
+            "-Xmx256m",
+            "-XX:TieredStopAtLevel=1",
+            DEEP_STACKS);
     command.add("io.troupe.local.Main");
     command.addAll(List.of("--ip", "127.0.0.1"));
     command.addAll(List.of("--port", String.valueOf(ports.mesos())));
@@ -318,7 +328,8 @@ final class LocalCluster {
 
   private Daemon startScheduler(LocalState state, boolean newMesos) {
     LocalState.Ports ports = state.ports();
-    List<String> flags = new ArrayList<>(List.of("-Xms96m", "-Xmn64m", "-Xmx512m", DEEP_STACKS));
+    List<String> flags = new ArrayList<>(GROWING_HEAP);
+    flags.add(DEEP_STACKS);
     flags.addAll(PATIENT_COMPILER);
     List<String> command = java("scheduler", flags.toArray(String[]::new));
     command.add("-Dtroupe.api.port=" + ports.api());
@@ -342,7 +353,7 @@ final class LocalCluster {
   }
 
   private String executorOptions() {
-    List<String> options = new ArrayList<>(List.of("-Xms32m", "-Xmx128m"));
+    List<String> options = new ArrayList<>(List.of("-Xms24m", "-XX:NewSize=5m", "-Xmx128m"));
     options.addAll(SMALL_HEAP);
     options.addAll(List.of("-XX:TieredStopAtLevel=1", "-XX:-UsePerfData"));
     options.add("-Djava.io.tmpdir=" + directory.resolve("tmp"));

@@ -3,26 +3,19 @@ package io.troupe.scheduler.cli;
 import com.fasterxml.jackson.core.JsonProcessingException;
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.node.MissingNode;
-import java.io.FileNotFoundException;
 import java.io.IOException;
 import java.io.InputStream;
-import java.io.InterruptedIOException;
+import java.io.OutputStream;
 import java.io.PrintStream;
-import java.net.ConnectException;
+import java.net.HttpRetryException;
+import java.net.HttpURLConnection;
+import java.net.SocketTimeoutException;
 import java.net.URI;
 import java.net.URLEncoder;
-import java.net.http.HttpClient;
-import java.net.http.HttpConnectTimeoutException;
-import java.net.http.HttpRequest;
-import java.net.http.HttpRequest.BodyPublisher;
-import java.net.http.HttpRequest.BodyPublishers;
-import java.net.http.HttpResponse;
-import java.net.http.HttpResponse.BodyHandler;
-import java.net.http.HttpResponse.BodyHandlers;
-import java.net.http.HttpTimeoutException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.FileSystemException;
 import java.nio.file.Files;
+import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
 import java.time.Duration;
@@ -30,13 +23,55 @@ import org.jspecify.annotations.Nullable;
 
 /**
  * HTTP to the scheduler, its management port and Mesos. Whatever goes wrong becomes a {@link
- * Failure} that names the address and what to do; no call waits longer than its deadline.
+ * Failure} that names the address and what to do; no call hears nothing for longer than its
+ * deadline.
+ *
+ * <p>Over {@link HttpURLConnection}, which has no threads: java.net.http's wait for the network
+ * outside of Java, and the end of a JVM waits 300 ms for such threads. A command takes hardly
+ * longer than that.
  */
 final class SchedulerClient {
   /** For calls that are answered from memory. */
   static final Duration SOON = Duration.ofSeconds(30);
 
   private static final Duration CONNECT = Duration.ofSeconds(5);
+
+  private static final String JSON = "application/json";
+
+  /** What a request carries. */
+  private interface Content {
+    long length() throws IOException;
+
+    void writeTo(OutputStream out) throws IOException;
+
+    static Content of(byte[] bytes) {
+      return new Content() {
+        @Override
+        public long length() {
+          return bytes.length;
+        }
+
+        @Override
+        public void writeTo(OutputStream out) throws IOException {
+          out.write(bytes);
+        }
+      };
+    }
+
+    static Content of(Path file) {
+      return new Content() {
+        @Override
+        public long length() throws IOException {
+          return Files.size(file);
+        }
+
+        @Override
+        public void writeTo(OutputStream out) throws IOException {
+          Files.copy(file, out);
+        }
+      };
+    }
+  }
 
   /** An answer with a status below 400. */
   static final class Reply {
@@ -80,16 +115,10 @@ final class SchedulerClient {
 
   private final String url;
   private final @Nullable String token;
-  private final HttpClient http;
 
   SchedulerClient(String url, @Nullable String token) {
     this.url = url.endsWith("/") ? url.substring(0, url.length() - 1) : url;
     this.token = token;
-    this.http =
-        HttpClient.newBuilder()
-            .version(HttpClient.Version.HTTP_1_1)
-            .connectTimeout(CONNECT)
-            .build();
     checked(this.url);
   }
 
@@ -106,77 +135,75 @@ final class SchedulerClient {
   }
 
   Reply get(String path) {
-    return call("GET", url + path, BodyPublishers.noBody(), "application/json", SOON);
+    return get(path, SOON);
   }
 
   Reply get(String path, Duration deadline) {
-    return call("GET", url + path, BodyPublishers.noBody(), "application/json", deadline);
+    return call("GET", url + path, null, JSON, deadline);
   }
 
   Reply post(String path, byte[] body, String contentType, Duration deadline) {
-    return call("POST", url + path, BodyPublishers.ofByteArray(body), contentType, deadline);
+    return call("POST", url + path, Content.of(body), contentType, deadline);
   }
 
   Reply post(String path, JsonNode body) {
     try {
-      return post(path, Terminal.JSON.writeValueAsBytes(body), "application/json", SOON);
+      return post(path, Terminal.JSON.writeValueAsBytes(body), JSON, SOON);
     } catch (JsonProcessingException e) {
       throw new IllegalStateException("a JSON tree that cannot be written", e);
     }
   }
 
   Reply post(String path) {
-    return post(path, new byte[0], "application/json", SOON);
+    return post(path, new byte[0], JSON, SOON);
   }
 
   Reply delete(String path) {
-    return call("DELETE", url + path, BodyPublishers.noBody(), "application/json", SOON);
+    return call("DELETE", url + path, null, JSON, SOON);
   }
 
   /** Puts a file where it is not yet. */
   void upload(String path, Path file) {
-    HttpRequest head = request("HEAD", url + path, BodyPublishers.noBody(), SOON).build();
-    HttpResponse<byte[]> there = send(head, BodyHandlers.ofByteArray());
-    if (there.statusCode() != 404) {
+    HttpURLConnection there = exchange("HEAD", url + path, null, JSON, SOON);
+    if (status(there) != 404) {
       succeeded(there);
       return;
     }
-    try {
-      call("PUT", url + path, BodyPublishers.ofFile(file), "application/octet-stream", SOON);
-    } catch (FileNotFoundException e) {
-      throw Failure.of("the file " + file + " is gone: apply the pool again when it is back");
-    }
+    call("PUT", url + path, Content.of(file), "application/octet-stream", SOON);
   }
 
   /** GET of a whole address, which need not be the scheduler's. */
   Reply fetch(String address) {
-    return call("GET", address, BodyPublishers.noBody(), "application/json", SOON);
+    return call("GET", address, null, JSON, SOON);
   }
 
   /** POST to a whole address, which need not be the scheduler's. */
   Reply send(String address, byte[] body, Duration deadline) {
-    return call("POST", address, BodyPublishers.ofByteArray(body), "application/json", deadline);
+    return call("POST", address, Content.of(body), JSON, deadline);
   }
 
   /** A GET whose answer has no end; the caller closes it. */
   InputStream stream(String address) {
-    HttpRequest request = builder(address).header("Accept", "text/event-stream").GET().build();
-    HttpResponse<InputStream> response = send(request, BodyHandlers.ofInputStream());
-    if (response.statusCode() >= 400) {
-      throw Failure.of(address + " answers " + response.statusCode());
+    HttpURLConnection connection = prepared("GET", address, Duration.ZERO);
+    connection.setRequestProperty("Accept", "text/event-stream");
+    HttpURLConnection answer = exchange(connection, null);
+    if (status(answer) >= 400) {
+      throw Failure.of(address + " answers " + status(answer));
     }
-    return response.body();
+    try {
+      return answer.getInputStream();
+    } catch (IOException e) {
+      throw broken(answer, e);
+    }
   }
 
   /** Writes what the scheduler streams into a file, however long that takes. */
   void download(String path, Path file) {
-    HttpResponse<InputStream> response =
-        send(builder(url + path).GET().build(), BodyHandlers.ofInputStream());
-    try (InputStream body = response.body()) {
-      if (response.statusCode() >= 400) {
-        throw refused(
-            response.statusCode(), path, new String(body.readAllBytes(), StandardCharsets.UTF_8));
-      }
+    HttpURLConnection answer = exchange(prepared("GET", url + path, Duration.ZERO), null);
+    if (status(answer) >= 400) {
+      throw refused(status(answer), path, new String(bodyOf(answer), StandardCharsets.UTF_8));
+    }
+    try (InputStream body = answer.getInputStream()) {
       Files.copy(body, file, StandardCopyOption.REPLACE_EXISTING);
     } catch (FileSystemException e) {
       throw Failure.of("cannot write " + file + ": " + SchedulerClient.firstLine(e.toString()));
@@ -191,23 +218,114 @@ final class SchedulerClient {
   }
 
   private Reply call(
-      String method, String address, BodyPublisher body, String contentType, Duration deadline) {
-    HttpRequest request =
-        request(method, address, body, deadline).header("Content-Type", contentType).build();
-    return succeeded(send(request, BodyHandlers.ofByteArray()));
+      String method,
+      String address,
+      @Nullable Content content,
+      String contentType,
+      Duration deadline) {
+    return succeeded(exchange(method, address, content, contentType, deadline));
   }
 
-  private HttpRequest.Builder request(
-      String method, String address, BodyPublisher body, Duration deadline) {
-    return builder(address).timeout(deadline).method(method, body);
+  private HttpURLConnection exchange(
+      String method,
+      String address,
+      @Nullable Content content,
+      String contentType,
+      Duration deadline) {
+    HttpURLConnection connection = prepared(method, address, deadline);
+    connection.setRequestProperty("Content-Type", contentType);
+    return exchange(connection, content);
   }
 
-  private HttpRequest.Builder builder(String address) {
-    HttpRequest.Builder builder = HttpRequest.newBuilder(checked(address));
-    if (token != null && address.startsWith(url)) {
-      builder.header("Authorization", "Bearer " + token);
+  /**
+   * A request that was not sent yet.
+   *
+   * @param deadline zero for one that may take for ever
+   */
+  private HttpURLConnection prepared(String method, String address, Duration deadline) {
+    try {
+      HttpURLConnection connection = (HttpURLConnection) checked(address).toURL().openConnection();
+      connection.setRequestMethod(method);
+      connection.setInstanceFollowRedirects(false);
+      connection.setUseCaches(false);
+      connection.setConnectTimeout((int) CONNECT.toMillis());
+      connection.setReadTimeout((int) Math.min(deadline.toMillis(), Integer.MAX_VALUE));
+      connection.setRequestProperty("Accept", "*/*");
+      if (token != null && address.startsWith(url)) {
+        connection.setRequestProperty("Authorization", "Bearer " + token);
+      }
+      return connection;
+    } catch (IOException e) {
+      throw new IllegalStateException("an address that was checked: " + address, e);
     }
-    return builder;
+  }
+
+  /** Sends it, once: what is sent as a stream is not repeated when the answer does not come. */
+  private HttpURLConnection exchange(HttpURLConnection connection, @Nullable Content content) {
+    try {
+      if (content != null) {
+        connection.setDoOutput(true);
+        connection.setFixedLengthStreamingMode(content.length());
+      }
+    } catch (IOException e) {
+      throw unreadable(e);
+    }
+    try {
+      connection.connect();
+    } catch (IOException e) {
+      throw unreachable(addressOf(connection));
+    }
+    try {
+      if (content != null) {
+        try (OutputStream out = connection.getOutputStream()) {
+          content.writeTo(out);
+        }
+      }
+    } catch (NoSuchFileException e) {
+      throw unreadable(e);
+    } catch (IOException e) {
+      throw broken(connection, e);
+    }
+    status(connection);
+    return connection;
+  }
+
+  private static Failure unreadable(IOException e) {
+    return Failure.of(
+        "the file "
+            + e.getMessage()
+            + " cannot be read any more: apply the pool again when it is back");
+  }
+
+  private static int status(HttpURLConnection connection) {
+    try {
+      int status = connection.getResponseCode();
+      if (status < 0) {
+        throw new IOException("what came is no HTTP");
+      }
+      return status;
+    } catch (HttpRetryException e) {
+      return e.responseCode();
+    } catch (IOException e) {
+      throw broken(connection, e);
+    }
+  }
+
+  private static byte[] bodyOf(HttpURLConnection connection) {
+    try {
+      InputStream body =
+          status(connection) < 400 ? connection.getInputStream() : connection.getErrorStream();
+      if (body == null) {
+        return new byte[0];
+      }
+      try (body) {
+        return body.readAllBytes();
+      }
+    } catch (HttpRetryException unread) {
+      return new byte[0];
+    } catch (IOException e) {
+      throw broken(connection, e);
+    }
   }
 
   private static URI checked(String address) {
@@ -222,25 +340,22 @@ final class SchedulerClient {
     throw Failure.usage("'" + address + "' is not an address such as http://127.0.0.1:7070");
   }
 
-  private <T> HttpResponse<T> send(HttpRequest request, BodyHandler<T> handler) {
-    try {
-      return http.send(request, handler);
-    } catch (ConnectException | HttpConnectTimeoutException e) {
-      throw unreachable(request.uri());
-    } catch (HttpTimeoutException e) {
-      throw Failure.of(
-          request.uri()
-              + " did not answer in time: see 'bin/troupe doctor' and the log of that process");
-    } catch (InterruptedException | InterruptedIOException e) {
-      throw Failure.of("interrupted");
-    } catch (IOException e) {
-      throw Failure.of(
-          "the connection to "
-              + origin(request.uri())
-              + " broke ("
-              + e.getMessage()
-              + "): try again");
-    }
+  private static Failure broken(HttpURLConnection connection, IOException why) {
+    URI address = addressOf(connection);
+    return why instanceof SocketTimeoutException
+        ? Failure.of(
+            address
+                + " did not answer in time: see 'bin/troupe doctor' and the log of that process")
+        : Failure.of(
+            "the connection to "
+                + origin(address)
+                + " broke ("
+                + why.getMessage()
+                + "): try again");
+  }
+
+  private static URI addressOf(HttpURLConnection connection) {
+    return URI.create(connection.getURL().toString());
   }
 
   private Failure unreachable(URI uri) {
@@ -259,16 +374,13 @@ final class SchedulerClient {
     return uri.getScheme() + "://" + uri.getAuthority();
   }
 
-  private static Reply succeeded(HttpResponse<byte[]> response) {
-    Reply reply =
-        new Reply(
-            response.statusCode(),
-            response.headers().firstValue("Content-Type").orElse(""),
-            response.body());
+  private static Reply succeeded(HttpURLConnection answer) {
+    String contentType = answer.getContentType();
+    Reply reply = new Reply(status(answer), contentType == null ? "" : contentType, bodyOf(answer));
     if (reply.status() < 400) {
       return reply;
     }
-    throw refused(response.statusCode(), response.uri().getPath(), reply.text());
+    throw refused(reply.status(), addressOf(answer).getPath(), reply.text());
   }
 
   /** What an error answer says, as a failure. */
