@@ -31,7 +31,7 @@ public record TaskData(int version, ClusterInfo cluster, String pool, Worker wor
    *
    * @param command the shell command that starts its process
    * @param protocol how jobs reach the process
-   * @param files what the fetcher has put under {@code files/} of the sandbox, to be verified
+   * @param files what the fetcher has put where {@link PoolFile#fetchedAs} says, to be verified
    * @param env added to the environment of the process
    * @param ports of the offer, for the process; PORT is the first, PORT0, PORT1 … all of them
    * @param memMb how much memory the process may take, in MiB

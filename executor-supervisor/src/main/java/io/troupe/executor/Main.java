@@ -11,6 +11,7 @@ import io.troupe.executor.channel.HttpBlobs;
 import io.troupe.executor.mesos.AgentConnection;
 import io.troupe.executor.mesos.AgentSettings;
 import io.troupe.executor.mesos.MesosEnvironment;
+import io.troupe.executor.process.Archives;
 import io.troupe.executor.process.Environments;
 import io.troupe.executor.process.ExecutorMark;
 import io.troupe.executor.process.Guard;
@@ -81,6 +82,7 @@ public final class Main {
               servers,
               channels,
               environmentOfProcesses(variables, home),
+              new Archives(home.python(), home.packages()),
               new Environments(home.packages(), home.environments(), home.environmentsBytes()),
               mark);
       ClusterNodes nodes =

@@ -90,6 +90,7 @@ final class LocalServer implements ServerProcess {
 
   private final ChannelServer channels;
   private final Map<String, String> environment;
+  private final Archives archives;
   private final Environments environments;
   private final OwnSession session;
   private final ScheduledExecutorService chores;
@@ -105,7 +106,13 @@ final class LocalServer implements ServerProcess {
   private volatile @Nullable Channel channel;
   private volatile @Nullable HttpJobs http;
   private volatile boolean killed;
+
+  /** Its requirements are being installed. */
   private volatile boolean preparing;
+
+  /** The process is not yet the server, but one that does what has to be done before. */
+  private volatile boolean helping;
+
   private @Nullable Path virtual;
   private volatile boolean over;
   private long pid;
@@ -121,6 +128,7 @@ final class LocalServer implements ServerProcess {
       ServerSettings settings,
       ChannelServer channels,
       Map<String, String> environment,
+      Archives archives,
       Environments environments,
       OwnSession session,
       ScheduledExecutorService chores,
@@ -133,6 +141,7 @@ final class LocalServer implements ServerProcess {
     this.settings = settings;
     this.channels = channels;
     this.environment = environment;
+    this.archives = archives;
     this.environments = environments;
     this.session = session;
     this.chores = chores;
@@ -171,26 +180,51 @@ final class LocalServer implements ServerProcess {
       return trouble("protocol http needs a port: ask for one in the pool's resources", false);
     }
     for (PoolFile file : spec.files()) {
-      ServerEvent.Ended trouble = check(sandbox.files(), file);
+      ServerEvent.Ended trouble = check(file.name(), sandbox.fetched(file), file.sha256());
+      if (trouble == null && file.form() != PoolFile.Form.FILE) {
+        trouble = unpack(file);
+      }
       if (trouble != null) {
         return trouble;
       }
     }
-    return spec.requirements().isEmpty()
+    Requirements requirements = spec.requirements();
+    return requirements.isEmpty()
         ? null
-        : check(sandbox.root(), new PoolFile(TaskData.REQUIREMENTS, spec.requirements().sha256()));
+        : check(
+            TaskData.REQUIREMENTS,
+            sandbox.root().resolve(TaskData.REQUIREMENTS),
+            requirements.sha256());
   }
 
-  private ServerEvent.@Nullable Ended check(Path folder, PoolFile file) throws IOException {
-    if (!Files.isRegularFile(folder.resolve(file.name()))) {
-      return trouble("file " + file.name() + " of the pool was not fetched", false);
+  private ServerEvent.@Nullable Ended check(String name, Path file, String sha256)
+      throws IOException {
+    if (!Files.isRegularFile(file)) {
+      return trouble("file " + name + " of the pool was not fetched", false);
     }
-    String found = Sandbox.sha256(folder.resolve(file.name()));
-    return found.equals(file.sha256())
+    String found = Sandbox.sha256(file);
+    return found.equals(sha256)
         ? null
-        : trouble(
-            "file " + file.name() + " has SHA-256 " + found + " instead of " + file.sha256(),
-            false);
+        : trouble("file " + name + " has SHA-256 " + found + " instead of " + sha256, false);
+  }
+
+  private ServerEvent.@Nullable Ended unpack(PoolFile file) throws IOException {
+    boolean done =
+        archives.unpack(
+            file,
+            () -> {
+              helping = true;
+              List<String> command = session.shell(archives.command(file, sandbox), Upkeep.NONE);
+              boolean unpacked = run(command, environmentOfProcess()) == 0;
+              helping = false;
+              return unpacked;
+            });
+    if (done) {
+      return null;
+    }
+    List<String> lines = tail.lines();
+    String why = lines.isEmpty() ? "" : ": " + lines.get(lines.size() - 1);
+    return trouble("archive " + file.name() + " of the pool cannot be unpacked" + why, killed);
   }
 
   /**
@@ -213,6 +247,7 @@ final class LocalServer implements ServerProcess {
       variables.put("PYTHONUNBUFFERED", "1");
       variables.putAll(environments.variables(requirements, sandbox, answer));
       preparing = true;
+      helping = true;
       int code = run(session.shell(environments.command(requirements), Upkeep.NONE), variables);
       if (code != 0) {
         return ended(code);
@@ -222,6 +257,7 @@ final class LocalServer implements ServerProcess {
       virtual = environments.hold(requirements, environment) ? environment : null;
     }
     preparing = false;
+    helping = false;
     tail = new LogTail();
     events.accept(new ServerEvent.Prepared());
     return null;
@@ -360,7 +396,7 @@ final class LocalServer implements ServerProcess {
       kill();
     }
     events.accept(new ServerEvent.Started(started.pid()));
-    if (preparing) {
+    if (helping) {
       return; // what installs packages may take more memory than they do
     }
     watchMemory();

@@ -20,6 +20,7 @@ public final class LocalServers implements ServerLauncher {
   private final ServerSettings settings;
   private final ChannelServer channels;
   private final Map<String, String> environment;
+  private final Archives archives;
   private final Environments environments;
   private final ScheduledExecutorService chores =
       Executors.newSingleThreadScheduledExecutor(
@@ -40,6 +41,7 @@ public final class LocalServers implements ServerLauncher {
 
   /**
    * @param environment what every process gets: no token may be in it
+   * @param archives unpack what is packed of the pool's files
    * @param environments what pools require
    * @param mark of this executor, unique on the machine
    */
@@ -48,11 +50,13 @@ public final class LocalServers implements ServerLauncher {
       ServerSettings settings,
       ChannelServer channels,
       Map<String, String> environment,
+      Archives archives,
       Environments environments,
       String mark) {
     this.sandbox = sandbox;
     this.settings = settings;
     this.channels = channels;
+    this.archives = archives;
     this.environments = environments;
     Map<String, String> all = new java.util.HashMap<>(environment);
     all.put(EXECUTOR_MARK, mark);
@@ -72,6 +76,7 @@ public final class LocalServers implements ServerLauncher {
             settings,
             channels,
             environment,
+            archives,
             environments,
             session,
             chores,

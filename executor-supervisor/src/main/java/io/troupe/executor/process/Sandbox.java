@@ -2,6 +2,7 @@ package io.troupe.executor.process;
 
 import static java.nio.charset.StandardCharsets.UTF_8;
 
+import io.troupe.model.PoolFile;
 import java.io.IOException;
 import java.io.InputStream;
 import java.nio.file.Files;
@@ -29,6 +30,16 @@ public record Sandbox(Path root) {
   /** Where the pool's files are and where worker processes are started. */
   public Path files() {
     return root.resolve("files");
+  }
+
+  /** Where the fetcher has put a part of the pool. */
+  Path fetched(PoolFile file) {
+    return root.resolve(file.fetchedAs());
+  }
+
+  /** Where an archive is to be unpacked. */
+  Path unpacked(PoolFile archive) {
+    return archive.form() == PoolFile.Form.FOLDER ? files().resolve(archive.name()) : files();
   }
 
   /** Where worker processes connect, as this process may bind it. */

@@ -92,6 +92,7 @@ class LocalServersTest {
                 Duration.ofMillis(100)),
             channels,
             environment,
+            new Archives("python3", Path.of("src/main/python").toAbsolutePath()),
             new Environments(
                 Path.of("src/main/python").toAbsolutePath(), folder.resolve("envs"), 1L << 40),
             "test-" + folder.getFileName());
@@ -701,5 +702,50 @@ class LocalServersTest {
     server.kill();
     expectEnd();
     eventually("what it had started is gone", () -> !lives(pid));
+  }
+
+  private PoolFile archive(String name, PoolFile.Form form, String... entries) throws Exception {
+    Path path = Files.createDirectories(folder.resolve("archives")).resolve(name);
+    try (var zip = new java.util.zip.ZipOutputStream(Files.newOutputStream(path))) {
+      for (String entry : entries) {
+        zip.putNextEntry(new java.util.zip.ZipEntry(entry));
+        zip.write("VALUE = 7".getBytes(UTF_8));
+      }
+    }
+    return new PoolFile(name, Sandbox.sha256(path), form);
+  }
+
+  @Test
+  void folders_and_archives_are_unpacked_where_workers_find_them() throws Exception {
+    module("import flat, lib.inner\ndef value(_): return flat.VALUE + lib.inner.VALUE");
+    PoolFile lib = archive("lib", PoolFile.Form.FOLDER, "inner.py");
+    PoolFile flat = archive("flat.zip", PoolFile.Form.ARCHIVE, "flat.py");
+    for (int worker = 0; worker < 2; worker++) {
+      launch(WorkerProtocol.FRAMES, FRAMES, List.of(lib, flat));
+      ServerEvent event = poll();
+      while (event instanceof ServerEvent.Started) {
+        event = poll(); // what unpacks them was started too
+      }
+      assertThat(event).isInstanceOf(ServerEvent.Answered.class);
+      send(1, "value", "null");
+      assertThat(expect(ServerEvent.Received.class).frames())
+          .extracting(frame -> new String(frame.payload(), UTF_8))
+          .containsExactly("14");
+      server.terminate();
+      expectEnd();
+    }
+  }
+
+  @Test
+  void an_archive_that_would_write_elsewhere_is_no_cause_to_try_again() throws Exception {
+    PoolFile evil = archive("evil.zip", PoolFile.Form.ARCHIVE, "../evil.py");
+    launch(WorkerProtocol.FRAMES, FRAMES, List.of(evil));
+    ServerEvent.Ended end = expectEnd();
+    assertThat(end.trouble())
+        .isEqualTo(
+            "archive evil.zip of the pool cannot be unpacked: '../evil.py' would be outside of its"
+                + " folder");
+    assertThat(end.curable()).isFalse();
+    assertThat(folder.resolve("evil.py")).doesNotExist();
   }
 }

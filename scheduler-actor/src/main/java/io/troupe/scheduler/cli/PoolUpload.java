@@ -10,14 +10,16 @@ import com.typesafe.config.ConfigFactory;
 import com.typesafe.config.ConfigParseOptions;
 import com.typesafe.config.ConfigRenderOptions;
 import java.io.IOException;
+import java.io.InputStream;
+import java.io.OutputStream;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.security.DigestInputStream;
 import java.security.MessageDigest;
 import java.security.NoSuchAlgorithmException;
 import java.util.ArrayList;
 import java.util.HexFormat;
 import java.util.List;
-import java.util.Locale;
 
 /**
  * A pool file made ready to send: its files are named by the hash of their content. What its keys
@@ -40,9 +42,17 @@ record PoolUpload(JsonNode spec, List<Content> files) {
     if (spec.has("files")) {
       ArrayNode named = spec.arrayNode();
       for (JsonNode entry : listOf(file, spec.path("files"))) {
-        Content content = load(file, entry.asText(), "files");
+        boolean archive = entry.isObject();
+        String name = archive ? archive(file, entry) : entry.asText();
+        Path path = beside(file, name);
+        boolean folder = !archive && Files.isDirectory(path);
+        Content content = folder ? packed(file, path) : load(file, name, "files");
         files.add(content);
-        named.addObject().put("name", content.name()).put("sha256", content.sha256());
+        ObjectNode sent =
+            named.addObject().put("name", content.name()).put("sha256", content.sha256());
+        if (archive || folder) {
+          sent.put("form", archive ? "archive" : "folder");
+        }
       }
       spec.set("files", named);
     }
@@ -93,12 +103,35 @@ record PoolUpload(JsonNode spec, List<Content> files) {
     return files;
   }
 
-  private static Content load(Path poolFile, String entry, String key) {
-    Path parent = poolFile.toAbsolutePath().getParent();
-    Path path = (parent == null ? Path.of("") : parent).resolve(entry).normalize();
+  private static String archive(Path file, JsonNode entry) {
+    String name = entry.path("archive").asText();
+    if (name.isEmpty() || entry.size() != 1) {
+      throw Failure.of(
+          file + ": files has names, and archives such as { archive = \"models.tar.gz\" }");
+    }
+    return name;
+  }
+
+  private static Content packed(Path poolFile, Path folder) {
     try {
-      byte[] bytes = Files.readAllBytes(path);
-      return new Content(String.valueOf(path.getFileName()), sha256(bytes), path);
+      Path zip = PackedFolder.of(folder);
+      return new Content(String.valueOf(folder.getFileName()), sha256(zip), zip);
+    } catch (IOException e) {
+      throw Failure.of(
+          "%s: folder %s cannot be packed: %s"
+              .formatted(poolFile, folder, SchedulerClient.firstLine(String.valueOf(e))));
+    }
+  }
+
+  private static Path beside(Path poolFile, String entry) {
+    Path parent = poolFile.toAbsolutePath().getParent();
+    return (parent == null ? Path.of("") : parent).resolve(entry).normalize();
+  }
+
+  private static Content load(Path poolFile, String entry, String key) {
+    Path path = beside(poolFile, entry);
+    try {
+      return new Content(String.valueOf(path.getFileName()), sha256(path), path);
     } catch (IOException e) {
       throw Failure.of(
           "%s: %s names '%s', but there is no readable file %s"
@@ -107,11 +140,11 @@ record PoolUpload(JsonNode spec, List<Content> files) {
     }
   }
 
-  private static String sha256(byte[] bytes) {
-    try {
-      return HexFormat.of()
-          .formatHex(MessageDigest.getInstance("SHA-256").digest(bytes))
-          .toLowerCase(Locale.ROOT);
+  private static String sha256(Path file) throws IOException {
+    try (InputStream in = Files.newInputStream(file)) {
+      MessageDigest digest = MessageDigest.getInstance("SHA-256");
+      new DigestInputStream(in, digest).transferTo(OutputStream.nullOutputStream());
+      return HexFormat.of().formatHex(digest.digest());
     } catch (NoSuchAlgorithmException e) {
       throw new IllegalStateException("every Java has SHA-256", e);
     }

@@ -62,7 +62,7 @@ public record ExecutorPlan(
             spec.http().toString(),
             spec.requirements().toString());
     List<Fetched> files = new ArrayList<>();
-    spec.files().forEach(file -> files.add(new Fetched(file.sha256(), "files/" + file.name())));
+    spec.files().forEach(file -> files.add(new Fetched(file.sha256(), file.fetchedAs())));
     if (!spec.requirements().isEmpty()) {
       files.add(new Fetched(spec.requirements().sha256(), TaskData.REQUIREMENTS));
     }

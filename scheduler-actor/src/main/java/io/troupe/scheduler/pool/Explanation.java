@@ -8,6 +8,9 @@ import io.troupe.scheduler.pool.WorkerRecord.Phase;
 import java.util.ArrayList;
 import java.util.Collection;
 import java.util.List;
+import java.util.Map;
+import java.util.TreeMap;
+import java.util.stream.Collectors;
 
 /** Why a pool is as large as it is, for people. Pure. */
 final class Explanation {
@@ -44,7 +47,12 @@ final class Explanation {
 
   /** One line for each reason why there are fewer workers than wanted. */
   static List<String> waitingBecause(
-      Pool pool, Collection<WorkerRecord> workers, long now, boolean subscribed, String master) {
+      Pool pool,
+      Collection<WorkerRecord> workers,
+      Collection<WorkerRecord> all,
+      long now,
+      boolean subscribed,
+      String master) {
     List<String> lines = new ArrayList<>();
     if (!subscribed) {
       lines.add(
@@ -74,10 +82,31 @@ final class Explanation {
           .filter(refusal -> !(pool.perAgent() && hasWorkerOn(refusal.agentId(), workers)))
           .forEach(refusal -> lines.add(text(refusal)));
       if (subscribed && pool.refusals().isEmpty() && Pool.counting(workers) == 0) {
-        lines.add("no agent has offered anything yet");
+        lines.add(nothingOffered(all));
       }
     }
     return lines;
+  }
+
+  /** An agent that is full makes no offers. */
+  private static String nothingOffered(Collection<WorkerRecord> all) {
+    Map<String, Long> byPool =
+        all.stream()
+            .filter(WorkerRecord::counts)
+            .collect(
+                Collectors.groupingBy(WorkerRecord::pool, TreeMap::new, Collectors.counting()));
+    if (byPool.isEmpty()) {
+      return "no agent has offered anything yet";
+    }
+    String others =
+        byPool.entrySet().stream()
+            .map(each -> each.getValue() + " of " + each.getKey())
+            .collect(Collectors.joining(", "));
+    return "the agents have nothing left to offer beside the workers of other pools ("
+        + others
+        + "): scale one of those down, as in `troupe pool scale "
+        + byPool.keySet().iterator().next()
+        + " 1`, or let another machine register";
   }
 
   private static boolean hasWorkerOn(String agentId, Collection<WorkerRecord> workers) {

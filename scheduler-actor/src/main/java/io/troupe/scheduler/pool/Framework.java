@@ -1032,7 +1032,8 @@ final class Framework {
         Pool.running(own),
         pool.draining(),
         pool.causes(),
-        Explanation.waitingBecause(pool, own, now, state == FrameworkState.SUBSCRIBED, master));
+        Explanation.waitingBecause(
+            pool, own, workers.values(), now, state == FrameworkState.SUBSCRIBED, master));
   }
 
   /** The workers as they are; for tests. */

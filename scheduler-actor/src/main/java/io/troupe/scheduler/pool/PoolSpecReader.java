@@ -65,7 +65,7 @@ public final class PoolSpecReader {
   private static final Set<String> JOB_LIMIT_KEYS = Set.of("queued", "concurrency", "rate");
   private static final Set<String> REQUIREMENT_KEYS =
       Set.of("sha256", "python", "wheels", "timeout");
-  private static final Set<String> FILE_KEYS = Set.of("name", "sha256");
+  private static final Set<String> FILE_KEYS = Set.of("name", "sha256", "form");
 
   private static final Pattern NAME = Pattern.compile("[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?");
   private static final Pattern FILE_NAME = Pattern.compile("[^/\\\\\\p{Cntrl}]{1,200}");
@@ -305,7 +305,8 @@ public final class PoolSpecReader {
       }
       known("files.", file, FILE_KEYS);
       Config config = file.toConfig();
-      PoolFile poolFile = new PoolFile(required(config, "name"), required(config, "sha256"));
+      PoolFile poolFile =
+          new PoolFile(required(config, "name"), required(config, "sha256"), form(config));
       if (!FILE_NAME.matcher(poolFile.name()).matches()
           || poolFile.name().equals(".")
           || poolFile.name().equals("..")
@@ -325,6 +326,18 @@ public final class PoolSpecReader {
       files.add(poolFile);
     }
     return files;
+  }
+
+  private static PoolFile.Form form(Config file) {
+    String form = file.hasPath("form") ? file.getString("form") : "file";
+    return switch (form) {
+      case "file" -> PoolFile.Form.FILE;
+      case "folder" -> PoolFile.Form.FOLDER;
+      case "archive" -> PoolFile.Form.ARCHIVE;
+      default ->
+          throw new InvalidPoolException(
+              "files.form must be file, folder or archive, not '" + form + "'");
+    };
   }
 
   private static Resources resources(Config pool) {

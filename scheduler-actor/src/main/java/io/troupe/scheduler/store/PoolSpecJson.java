@@ -36,7 +36,11 @@ final class PoolSpecJson {
     json.put("command", spec.command());
     json.put("protocol", spec.protocol().name());
     for (PoolFile file : spec.files()) {
-      json.withArray("files").addObject().put("name", file.name()).put("sha256", file.sha256());
+      json.withArray("files")
+          .addObject()
+          .put("name", file.name())
+          .put("sha256", file.sha256())
+          .put("form", file.form().name());
     }
     json.putObject("resources")
         .put("cpus", spec.resources().cpus())
@@ -110,7 +114,11 @@ final class PoolSpecJson {
     json.path("files")
         .forEach(
             file ->
-                files.add(new PoolFile(file.path("name").asText(), file.path("sha256").asText())));
+                files.add(
+                    new PoolFile(
+                        file.path("name").asText(),
+                        file.path("sha256").asText(),
+                        PoolFile.Form.valueOf(file.path("form").asText("FILE")))));
     Map<String, String> env = new HashMap<>();
     json.path("env").fields().forEachRemaining(e -> env.put(e.getKey(), e.getValue().asText()));
     JsonNode resources = json.path("resources");

@@ -220,6 +220,38 @@ class CommandLineTest {
   }
 
   @Test
+  void apply_packs_folders_always_the_same_and_names_archives() throws IOException {
+    Path lib = Files.createDirectories(folder.resolve("lib/inner"));
+    Path tool = Files.writeString(lib.resolve("tool"), "run");
+    assertThat(tool.toFile().setExecutable(true)).isTrue();
+    Files.writeString(
+        Files.createDirectories(folder.resolve("lib/__pycache__")).resolve("x.pyc"), "x");
+    Files.writeString(folder.resolve("data.tar"), "tar");
+    Path pool = folder.resolve("pool.conf");
+    Files.writeString(pool, "name = p, files = [ lib, { archive = data.tar } ]");
+
+    PoolUpload first = PoolUpload.read(pool);
+    assertThat(tool.toFile().setLastModified(1_000_000_000_000L)).isTrue();
+    PoolUpload second = PoolUpload.read(pool);
+
+    assertThat(first.spec()).isEqualTo(second.spec());
+    assertThat(first.spec().path("files"))
+        .extracting(file -> file.path("name").asText() + " " + file.path("form").asText())
+        .containsExactly("lib folder", "data.tar archive");
+    try (var zip =
+        java.nio.file.FileSystems.newFileSystem(
+            first.files().get(0).path(), Map.of("enablePosixFileAttributes", "true"))) {
+      Path packed = zip.getPath("/inner/tool");
+      assertThat(Files.getPosixFilePermissions(packed))
+          .contains(java.nio.file.attribute.PosixFilePermission.OWNER_EXECUTE);
+      assertThat(Files.readString(packed)).isEqualTo("run");
+      assertThat(Files.exists(zip.getPath("/__pycache__"))).isFalse();
+    }
+    Files.writeString(pool, "name = p, files = [ { file = data.tar } ]");
+    assertOneLine(troupe("pool", "apply", pool.toString()), 1, "{ archive = \"models.tar.gz\" }");
+  }
+
+  @Test
   void show_tells_for_which_workers_something_is_installed() {
     scheduler.answer(
         "GET /v1/pools/p",

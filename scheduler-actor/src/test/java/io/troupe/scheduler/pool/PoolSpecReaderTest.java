@@ -121,6 +121,20 @@ class PoolSpecReaderTest {
   }
 
   @Test
+  void reads_what_becomes_of_its_files() {
+    String file = "{ name = %s, sha256 = " + "b".repeat(64) + ", form = %s }";
+    String files =
+        "files = [ %s, %s, %s ]"
+            .formatted(
+                file.formatted("a", "file"),
+                file.formatted("b", "folder"),
+                file.formatted("c.zip", "archive"));
+    assertThat(PoolSpecReader.read(LEAST + files).files())
+        .extracting(PoolFile::fetchedAs)
+        .containsExactly("files/a", "archives/b", "archives/c.zip");
+  }
+
+  @Test
   void reads_json_too() {
     assertThat(
             PoolSpecReader.read(
@@ -151,6 +165,7 @@ class PoolSpecReaderTest {
           files = [ "../a.py" ]               | files must be uploaded first
           files = [ { name = "../a.py", sha256 = "0" } ] | a name without folders
           files = [ { name = a.py, sha256 = "0" } ]      | 64 lower-case hexadecimal digits
+          files = [ { name = a, form = box, sha256 = "0" } ] | file, folder or archive, not 'box'
           resources.cpus = 0                  | resources.cpus must be at least 0.01
           resources.cpus = many               | resources.cpus
           resources.mem = 128                 | with its unit, such as 128 MiB

@@ -99,6 +99,21 @@ class RulesTest {
   }
 
   @Test
+  void a_pool_to_which_full_agents_offer_nothing_is_told_whose_workers_are_there() {
+    Pool pool = pool(new PoolSize.Fixed(1));
+    WorkerRecord greedy =
+        WorkerRecord.launched("greedy", 0, 1, "S1", "h", "greedy-x", 0).in(Phase.RUNNING, 0);
+
+    assertThat(Explanation.waitingBecause(pool, List.of(), List.of(), 0, true, ""))
+        .containsExactly("no agent has offered anything yet");
+    assertThat(Explanation.waitingBecause(pool, List.of(), List.of(greedy), 0, true, ""))
+        .singleElement()
+        .asString()
+        .contains("nothing left to offer beside the workers of other pools (1 of greedy)")
+        .contains("troupe pool scale greedy 1");
+  }
+
+  @Test
   void too_many_are_ended_from_those_not_running_and_from_the_fullest_agent_newest_first() {
     Pool pool = pool(new PoolSize.Fixed(2));
 

@@ -55,7 +55,9 @@ class SqlStoreTest {
         name,
         "python3 -m troupe.worker \"it's\"",
         WorkerProtocol.FRAMES,
-        List.of(new PoolFile("a b.py", "0".repeat(64))),
+        List.of(
+            new PoolFile("a b.py", "0".repeat(64)),
+            new PoolFile("lib", "2".repeat(64), PoolFile.Form.FOLDER)),
         new Resources(0.25, 96.5, 2),
         size,
         new JobPolicy(
