@@ -59,7 +59,7 @@ class Session:
         names = self._order["measures"]
         self._peer.start(WORKERS)
         try:
-            if self._peer.call("noop", 7) != 7:
+            if self._peer.first("noop", 7) != 7:
                 raise RuntimeError("the first job has a wrong result")
             if "start" in names:
                 self.tell("start", time.time() - self._order["began"], "s")

@@ -55,6 +55,10 @@ class Peer:
         """One job, waited for."""
         return self.run(function, [argument])[0]
 
+    def first(self, function, argument):
+        """The first job of all, in the way that a user who has just started would take."""
+        return self.call(function, argument)
+
     def run_large(self, function, arguments):
         """A batch with large arguments, where the peer's manual knows a better way than run."""
         return self.run(function, arguments)

@@ -1,6 +1,5 @@
 """Troupe as a user has it: bin/troupe local up, a pool of two workers, its HTTP API."""
 
-import hashlib
 import json
 import os
 import platform
@@ -66,21 +65,23 @@ class Peer(base.Peer):
     def start(self, workers):
         self._cluster = cluster.Cluster(os.path.join(self.work, "troupe"), workers, self._scheduler_settings())
         self._cluster.up(agents=1)
-        self._line = lean.Line(self._cluster.address)
-        with open(JOBS, "rb") as file:
-            content = file.read()
-        digest = hashlib.sha256(content).hexdigest()
-        self._ask("PUT", f"/v1/files/{digest}", content, "application/octet-stream")
         pool = {
             "name": POOL,
             "command": "python3 -m troupe.worker jobs",
             "protocol": "frames",
-            "files": [{"name": "jobs.py", "sha256": digest}],
+            "files": [JOBS],
             "resources": {"cpus": cluster.WORKER_CPUS, "mem": f"{cluster.WORKER_MEM} MiB"},
             "size": workers,
             "job": {"timeout": "200s", "attempts": 3, "durability": self._durability},
         }
-        self._ask("POST", "/v1/pools", json.dumps(pool).encode())
+        file = os.path.join(self.work, "pool.json")
+        with open(file, "w", encoding="utf-8") as out:
+            json.dump(pool, out)
+        self._cluster.troupe("pool", "apply", file)
+        self._line = lean.Line(self._cluster.address)
+
+    def first(self, function, argument):
+        return json.loads(self._cluster.troupe("job", "run", POOL, function, json.dumps(argument)))
 
     def _scheduler_settings(self):
         """The scheduler's own configuration file, where it needs one."""
