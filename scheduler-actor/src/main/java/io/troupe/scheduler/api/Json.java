@@ -149,6 +149,10 @@ public final class Json {
     ObjectNode all = node.putObject("causes");
     causes.forEach(all::put);
     node.put("draining", pool.draining());
+    node.putObject("rollout")
+        .put("current", pool.rollout().current())
+        .put("old", pool.rollout().old())
+        .put("failure", pool.rollout().failure());
     ArrayNode waiting = node.putArray("waitingBecause");
     pool.waitingBecause().forEach(waiting::add);
     node.put("command", pool.spec().command());

@@ -3,10 +3,12 @@ package io.troupe.scheduler.cli;
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import java.nio.file.Path;
+import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import picocli.CommandLine.Command;
+import picocli.CommandLine.Option;
 import picocli.CommandLine.Parameters;
 
 @Command(
@@ -33,6 +35,17 @@ final class PoolCommand extends Group {
     @Parameters(paramLabel = "FILE", description = "For example conf/pools/code-metrics.conf.")
     private Path file = Path.of("");
 
+    @Option(
+        names = "--wait",
+        description = "Wait until all its workers run as the file says; exit 1 if they do not.")
+    private boolean wait;
+
+    @Option(
+        names = "--timeout",
+        paramLabel = "SECONDS",
+        description = "How long to wait at most (default: ${DEFAULT-VALUE}).")
+    private int timeout = 600;
+
     @Override
     int run() {
       PoolUpload pool = PoolUpload.read(file);
@@ -40,10 +53,18 @@ final class PoolCommand extends Group {
       for (PoolUpload.Content content : pool.files()) {
         scheduler.upload("/v1/files/" + content.sha256(), content.path());
       }
+      JsonNode answer = apply(scheduler, pool);
+      String name = answer.path("name").asText();
+      if (wait) {
+        new Rollout(scheduler, terminal(), name).await(Duration.ofSeconds(timeout));
+        return say(answer, "pool " + name + " runs as the file says");
+      }
+      return say(answer, "pool " + name + " applied; watch it with 'bin/troupe tree --watch'");
+    }
+
+    private JsonNode apply(SchedulerClient scheduler, PoolUpload pool) {
       try {
-        JsonNode answer = scheduler.post("/v1/pools", pool.spec()).json();
-        String name = answer.path("name").asText();
-        return say(answer, "pool " + name + " applied; watch it with 'bin/troupe tree --watch'");
+        return scheduler.post("/v1/pools", pool.spec()).json();
       } catch (Failure refused) {
         throw Failure.of(file + ": " + refused.getMessage());
       }

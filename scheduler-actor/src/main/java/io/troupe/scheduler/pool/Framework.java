@@ -525,7 +525,9 @@ final class Framework {
     Pool pool = pools.get(worker.pool());
     if (pool != null) {
       long ranFor = worker.phase() == Phase.RUNNING ? now - worker.sinceMillis() : 0;
-      pool.ended(now, verdict, ranFor, policy);
+      // What a worker of an earlier spec dies of is no reason to wait with those of this one.
+      boolean counts = verdict.counts() && pool.isCurrent(worker);
+      pool.ended(now, new Verdict(verdict.cause(), counts), ranFor, policy);
     }
     facts.add(
         new Effect.Tell(
@@ -1030,6 +1032,7 @@ final class Framework {
         pool.spec(),
         pool.wanted(own),
         Pool.running(own),
+        pool.rollout(own),
         pool.draining(),
         pool.causes(),
         Explanation.waitingBecause(

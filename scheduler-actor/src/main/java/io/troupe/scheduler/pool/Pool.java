@@ -162,6 +162,17 @@ final class Pool {
     return worker.executorId().equals(plan.id());
   }
 
+  /** How far its workers are what its spec says. */
+  SchedulerActor.Rollout rollout(Collection<WorkerRecord> workers) {
+    List<WorkerRecord> current = workers.stream().filter(this::isCurrent).toList();
+    return new SchedulerActor.Rollout(
+        running(current),
+        counting(workers) - counting(current),
+        failures == 0 || lastFailure == null
+            ? ""
+            : lastFailure.kind() + " " + lastFailure.message());
+  }
+
   /** What it wants of the next offers. */
   Need need(long now, Collection<WorkerRecord> workers, Set<String> notOn) {
     Map<String, Integer> onAgents = new HashMap<>();

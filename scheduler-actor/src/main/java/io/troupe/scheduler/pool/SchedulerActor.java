@@ -103,10 +103,21 @@ public final class SchedulerActor {
   }
 
   /**
+   * How far a pool's workers are what its spec says.
+   *
+   * @param current workers of this spec that run
+   * @param old workers of earlier specs that have not been told to end
+   * @param failure why workers of this spec ended by themselves, without one of them having run for
+   *     long since; empty when none did
+   */
+  public record Rollout(int current, int old, String failure) {}
+
+  /**
    * A pool as it is.
    *
    * @param wanted workers that should run
    * @param running workers whose task Mesos knows to be running
+   * @param rollout how far its workers are what its spec says
    * @param draining whether it was told to drain
    * @param causes how many workers ended, by kind of cause
    * @param waitingBecause one line for each reason why there are fewer workers than wanted; empty
@@ -116,6 +127,7 @@ public final class SchedulerActor {
       PoolSpec spec,
       int wanted,
       int running,
+      Rollout rollout,
       boolean draining,
       Map<String, Integer> causes,
       List<String> waitingBecause) {

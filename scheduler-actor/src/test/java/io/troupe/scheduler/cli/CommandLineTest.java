@@ -252,6 +252,59 @@ class CommandLineTest {
   }
 
   @Test
+  void apply_waits_until_the_new_workers_run_and_the_old_have_left() throws IOException {
+    Path pool = folder.resolve("pool.conf");
+    Files.writeString(pool, "name = p");
+    AtomicInteger asked = new AtomicInteger();
+    List<String> states =
+        List.of("\"current\":0,\"old\":2", "\"current\":1,\"old\":2", "\"current\":2,\"old\":0");
+    scheduler
+        .answer("POST /v1/pools", 200, "{\"name\":\"p\"}")
+        .on(
+            "GET /v1/pools/p",
+            exchange ->
+                FakeScheduler.reply(
+                    exchange,
+                    200,
+                    "{\"size\":2,\"wanted\":2,\"rollout\":{"
+                        + states.get(Math.min(asked.getAndIncrement(), 2))
+                        + ",\"failure\":\"\"}}"));
+    Done done = troupe("pool", "apply", pool.toString(), "--wait");
+    assertThat(done.exitCode()).isZero();
+    assertThat(done.err().lines())
+        .containsExactly(
+            "0 of 2 workers run, 2 of before still work",
+            "1 of 2 workers run, 2 of before still work",
+            "2 of 2 workers run");
+    assertThat(done.out()).contains("pool p runs as the file says");
+  }
+
+  @Test
+  void apply_tells_why_the_new_workers_do_not_start_and_that_the_old_ones_stay()
+      throws IOException {
+    Path pool = folder.resolve("pool.conf");
+    Files.writeString(pool, "name = p");
+    scheduler
+        .answer("POST /v1/pools", 200, "{\"name\":\"p\"}")
+        .answer(
+            "GET /v1/pools/p",
+            200,
+            "{\"size\":2,\"wanted\":2,\"rollout\":{\"current\":0,\"old\":2,"
+                + "\"failure\":\"USER no module named x\"}}");
+    Done done = troupe("pool", "apply", pool.toString(), "--wait");
+    assertThat(done.exitCode()).isEqualTo(1);
+    assertThat(done.err())
+        .contains(
+            "the new workers of pool p do not start: USER no module named x; the old ones (2)");
+    scheduler.answer(
+        "GET /v1/pools/p",
+        200,
+        "{\"size\":\"per-agent\",\"wanted\":0,\"rollout\":{\"current\":0,\"old\":0,\"failure\":\"\"}}");
+    assertThat(troupe("pool", "apply", pool.toString(), "--wait", "--timeout", "1").err())
+        .contains("is not complete after 1 s");
+  }
+
+  @Test
   void show_tells_for_which_workers_something_is_installed() {
     scheduler.answer(
         "GET /v1/pools/p",

@@ -124,7 +124,14 @@ public final class FakeScheduler {
   }
 
   private static SchedulerActor.PoolView view(PoolSpec pool) {
-    return new SchedulerActor.PoolView(pool, 2, 1, false, Map.of(), List.of("one is starting"));
+    return new SchedulerActor.PoolView(
+        pool,
+        2,
+        1,
+        new SchedulerActor.Rollout(0, 0, ""),
+        false,
+        Map.of(),
+        List.of("one is starting"));
   }
 
   private static SchedulerActor.Refused unknown(String pool) {

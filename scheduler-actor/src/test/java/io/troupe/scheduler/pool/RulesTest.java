@@ -114,6 +114,20 @@ class RulesTest {
   }
 
   @Test
+  void how_far_a_changed_pool_is_counts_new_workers_that_run_and_old_ones_that_stay() {
+    Pool pool = pool(new PoolSize.Fixed(2));
+    List<WorkerRecord> workers =
+        List.of(
+            worker(pool, 1, "S1", Phase.RUNNING), worker(pool, 2, "S1", Phase.LAUNCHED),
+            old(3, "S1"), old(4, "S1").in(Phase.STOPPING, 0));
+
+    assertThat(pool.rollout(workers)).isEqualTo(new SchedulerActor.Rollout(1, 1, ""));
+    Cause cause = Cause.of(Cause.Kind.USER, "no module");
+    pool.ended(0, new Verdict(cause, true), 0, Specs.POLICY);
+    assertThat(pool.rollout(workers).failure()).isEqualTo("USER no module");
+  }
+
+  @Test
   void too_many_are_ended_from_those_not_running_and_from_the_fullest_agent_newest_first() {
     Pool pool = pool(new PoolSize.Fixed(2));
 

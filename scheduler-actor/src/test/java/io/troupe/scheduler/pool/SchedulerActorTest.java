@@ -242,6 +242,25 @@ class SchedulerActorTest {
   }
 
   @Test
+  void a_worker_of_an_earlier_spec_that_fails_does_not_make_its_changed_pool_wait() {
+    subscribe();
+    apply("p", new PoolSize.Fixed(1));
+    MasterCall.Launch old = launchOne();
+    scheduler.tell(
+        new SchedulerActor.ApplyPool(
+            Specs.pool("p", new PoolSize.Fixed(1), "mended"), answers.getRef()));
+    answers.expectMessage(new Done());
+    scheduler.tell(new SchedulerActor.Subscribe(facts.getRef()));
+    events.tell(update(old.taskId(), TaskState.FAILED, ""));
+    expectFact(PoolFact.WorkerEnded.class);
+
+    scheduler.tell(new SchedulerActor.Explain("p", answers.getRef()));
+    SchedulerActor.Explained explained = answers.expectMessageClass(SchedulerActor.Explained.class);
+    assertThat(explained.pool().rollout()).isEqualTo(new SchedulerActor.Rollout(0, 0, ""));
+    assertThat(launchOne().plan().id()).isNotEqualTo(old.plan().id());
+  }
+
+  @Test
   void an_unknown_running_task_is_killed() {
     subscribe();
     events.tell(update("who.0.9", TaskState.RUNNING, "u1"));
