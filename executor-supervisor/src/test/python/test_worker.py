@@ -195,6 +195,17 @@ class WorkerTest(unittest.TestCase):
             worker.connection.close()
             worker.process.communicate(timeout=60)
 
+    def test_long_texts_arrive_as_they_are_whether_they_need_escapes_or_not(self):
+        worker = self.connected()
+        long = "x" * (20 << 10)
+        texts = [long, long + '"', long + "\\", "\n" + long, long + "\x1f", long + "\x7f", "é" + long, long + "\ud800"]
+        payloads = [json.dumps(text) + space for text in texts for space in ("", " ")]
+        for ident, payload in enumerate(payloads, 1):
+            worker.connection.sendall(frames.frame(frames.JOB, frames.JSON, ident, b"echo", payload.encode()))
+            kind, content, _, _, body = worker.receive()
+            self.assertEqual((frames.RESULT, frames.JSON), (kind, content))
+            self.assertEqual(json.loads(payload), json.loads(body.decode("utf-8", "surrogatepass")))
+
     def test_it_says_who_it_is(self):
         worker = self.worker()
         hello = worker.connect()

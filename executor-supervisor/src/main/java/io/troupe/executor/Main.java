@@ -8,6 +8,7 @@ import com.typesafe.config.ConfigFactory;
 import io.troupe.executor.channel.ChannelServer;
 import io.troupe.executor.channel.EventLoop;
 import io.troupe.executor.channel.HttpBlobs;
+import io.troupe.executor.channel.NearBlobs;
 import io.troupe.executor.mesos.AgentConnection;
 import io.troupe.executor.mesos.AgentSettings;
 import io.troupe.executor.mesos.MesosEnvironment;
@@ -75,7 +76,8 @@ public final class Main {
         ChannelServer channels =
             ChannelServer.open(sandbox.socket(), servers.maxFrameBytes(), loop)) {
       LoggerFactory.getLogger(Main.class).info("The guard is process {}", guard.pid());
-      HttpBlobs blobs = new HttpBlobs(sandbox.blobs(), servers.transferTimeout());
+      NearBlobs blobs =
+          new NearBlobs(sandbox.blobs(), new HttpBlobs(sandbox.blobs(), servers.transferTimeout()));
       LocalServers launcher =
           new LocalServers(
               sandbox,

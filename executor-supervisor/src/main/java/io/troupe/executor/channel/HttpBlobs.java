@@ -10,8 +10,10 @@ import java.net.http.HttpClient;
 import java.net.http.HttpRequest;
 import java.net.http.HttpResponse;
 import java.nio.file.Files;
+import java.nio.file.InvalidPathException;
 import java.nio.file.Path;
 import java.time.Duration;
+import java.util.Optional;
 import java.util.UUID;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionException;
@@ -28,6 +30,7 @@ public final class HttpBlobs implements Blobs {
 
   private final Path folder;
   private final Duration patience;
+  private volatile String url = "";
   private final HttpClient client =
       HttpClient.newBuilder()
           .version(HttpClient.Version.HTTP_1_1)
@@ -45,7 +48,33 @@ public final class HttpBlobs implements Blobs {
   }
 
   @Override
-  public CompletionStage<Path> fetch(String url, BlobRef ref) {
+  public void at(String newUrl) {
+    url = newUrl;
+  }
+
+  /**
+   * A file that only who is on the scheduler's machine can see, in the folder where the scheduler
+   * keeps blobs; empty when it does not say.
+   */
+  CompletionStage<Optional<Path>> mark() {
+    return client
+        .sendAsync(
+            HttpRequest.newBuilder(URI.create(url)).timeout(CONNECT_TIMEOUT).build(),
+            HttpResponse.BodyHandlers.ofByteArray())
+        .handle(
+            (answer, failure) -> {
+              try {
+                return answer == null || answer.statusCode() != 200
+                    ? Optional.empty()
+                    : Optional.of(Path.of(MAPPER.readTree(answer.body()).path("mark").asText()));
+              } catch (IOException | InvalidPathException e) {
+                return Optional.empty();
+              }
+            });
+  }
+
+  @Override
+  public CompletionStage<Path> fetch(String job, BlobRef ref) {
     Path file = folder.resolve("in-" + UUID.randomUUID());
     HttpRequest request = HttpRequest.newBuilder(URI.create(url + "/" + ref.name())).build();
     return client
@@ -82,7 +111,7 @@ public final class HttpBlobs implements Blobs {
   }
 
   @Override
-  public CompletionStage<BlobRef> bring(String url, String job, Path file) {
+  public CompletionStage<BlobRef> bring(String job, Path file) {
     try {
       // Its process may end, and what it has left behind is removed then.
       Path mine = Files.move(file, folder.resolve("out-" + UUID.randomUUID()));

@@ -10,19 +10,26 @@ import java.util.concurrent.CompletionStage;
 public interface Blobs {
 
   /**
+   * From now on this is the scheduler.
+   *
+   * @param url below which it keeps blobs
+   */
+  void at(String url);
+
+  /**
    * Fetches a payload into a new file.
    *
-   * @param url below which the scheduler keeps blobs
+   * @param job whose payload it is
    * @return the file, or a failure whose message is for people; then nothing is left of it
    */
-  CompletionStage<Path> fetch(String url, BlobRef ref);
+  CompletionStage<Path> fetch(String job, BlobRef ref);
 
   /**
    * Brings a result to the scheduler. The file is gone afterwards, whatever came of it.
    *
    * @param job whose result it is
    */
-  CompletionStage<BlobRef> bring(String url, String job, Path file);
+  CompletionStage<BlobRef> bring(String job, Path file);
 
   /** Removes a file that {@link #fetch} made. */
   void remove(Path file);

@@ -154,7 +154,6 @@ public final class Supervisor {
   private int generation;
   private @Nullable SchedulerSeen scheduler;
   private @Nullable ActorRef<SupervisorToQueue> queue;
-  private String blobsUrl = "";
 
   /** Payloads of held attempts that are in files. */
   private final Map<AttemptRef, Path> files = new HashMap<>();
@@ -393,7 +392,7 @@ public final class Supervisor {
   private void fetch(Assignment job) {
     if (desk.expect(job)) {
       context.pipeToSelf(
-          blobs.fetch(blobsUrl, BlobRef.of(job.payload())),
+          blobs.fetch(job.job(), BlobRef.of(job.payload())),
           (file, failure) -> new PayloadCame(job, file, failure));
     }
   }
@@ -428,7 +427,7 @@ public final class Supervisor {
       if (outcome.type().isBlob()) {
         desk.keepUntilGone(outcome.ref());
         context.pipeToSelf(
-            blobs.bring(blobsUrl, outcome.job(), Path.of(new String(outcome.body(), UTF_8))),
+            blobs.bring(outcome.job(), Path.of(new String(outcome.body(), UTF_8))),
             (ref, failure) -> new ResultWent(outcome, ref, failure));
       } else {
         small.add(outcome);
@@ -646,7 +645,7 @@ public final class Supervisor {
   private void onRegistered(SchedulerToSupervisor.Registered registered) {
     context.getLog().info("Registered with the scheduler");
     queue = registered.queue();
-    blobsUrl = registered.blobs();
+    blobs.at(registered.blobs());
     timers.cancel(Timer.REGISTER);
     timers.cancel(Timer.ORPHANED);
     timers.cancel(Timer.LINK_PATIENCE);

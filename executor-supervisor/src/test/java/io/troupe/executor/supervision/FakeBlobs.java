@@ -15,13 +15,20 @@ final class FakeBlobs implements Blobs {
   final Map<String, CompletableFuture<BlobRef>> brought = new ConcurrentHashMap<>();
   final BlockingQueue<String> removed = new LinkedBlockingQueue<>();
 
+  private volatile String url = "";
+
   @Override
-  public CompletionStage<Path> fetch(String url, BlobRef ref) {
+  public void at(String newUrl) {
+    url = newUrl;
+  }
+
+  @Override
+  public CompletionStage<Path> fetch(String job, BlobRef ref) {
     return fetches.computeIfAbsent(url + "/" + ref.name(), key -> new CompletableFuture<>());
   }
 
   @Override
-  public CompletionStage<BlobRef> bring(String url, String job, Path file) {
+  public CompletionStage<BlobRef> bring(String job, Path file) {
     return brought.computeIfAbsent(
         url + "?job=" + job + " " + file, key -> new CompletableFuture<>());
   }

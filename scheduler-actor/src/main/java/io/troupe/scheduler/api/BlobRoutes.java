@@ -24,13 +24,16 @@ final class BlobRoutes extends Asking {
         path(
             PathMatchers.segment("blobs"),
             () ->
-                post(
-                    () ->
-                        parameterMap(
-                            values -> extractRequest(request -> answer(take(values, request)))))),
+                concat(
+                    get(() -> complete(json(200, Json.object().put("mark", blobs.mark())))),
+                    post(
+                        () ->
+                            parameterMap(
+                                values ->
+                                    extractRequest(request -> answer(take(values, request))))))),
         path(
             PathMatchers.segment("blobs").slash(PathMatchers.segment()),
-            name -> get(() -> complete(give(name)))));
+            name -> get(() -> answer(give(name)))));
   }
 
   private CompletionStage<HttpResponse> take(Map<String, String> values, HttpRequest request) {
@@ -44,13 +47,19 @@ final class BlobRoutes extends Asking {
         .thenApply(ref -> json(200, Json.object().put("name", ref.name()).put("size", ref.size())));
   }
 
-  private HttpResponse give(String name) {
+  private CompletionStage<HttpResponse> give(String name) {
     return blobs
         .entity(name, Blobs.bytesType())
-        .map(entity -> HttpResponse.create().withEntity(entity))
-        .orElseGet(
-            () ->
-                ApiError.of(404, "BLOB_NOT_FOUND", "There is no blob " + ApiError.quoted(name))
-                    .toResponse());
+        .thenApply(
+            found ->
+                found
+                    .map(entity -> HttpResponse.create().withEntity(entity))
+                    .orElseGet(
+                        () ->
+                            ApiError.of(
+                                    404,
+                                    "BLOB_NOT_FOUND",
+                                    "There is no blob " + ApiError.quoted(name))
+                                .toResponse()));
   }
 }

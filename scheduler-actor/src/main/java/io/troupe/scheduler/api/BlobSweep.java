@@ -11,6 +11,7 @@ import io.troupe.scheduler.jobs.JobSettings;
 import io.troupe.scheduler.jobs.JobState;
 import io.troupe.scheduler.jobs.QueueDirectory;
 import io.troupe.scheduler.store.BlobStore;
+import java.io.IOException;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.Comparator;
@@ -20,6 +21,8 @@ import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /**
  * Removes blobs when their jobs need them no more. It asks the queues what they remember, so that
@@ -36,6 +39,8 @@ public final class BlobSweep {
   }
 
   private record Found(String job, JobQueue.Answer answer) implements Command {}
+
+  private static final Logger LOG = LoggerFactory.getLogger(BlobSweep.class);
 
   private final BlobStore store;
   private final QueueDirectory directory;
@@ -95,6 +100,7 @@ public final class BlobSweep {
       return Behaviors.same();
     }
     forgetOldest();
+    files.execute(this::lookAround);
     unknown = unknownNow;
     unknownNow = new HashSet<>();
     asked = new HashMap<>();
@@ -111,6 +117,15 @@ public final class BlobSweep {
               () -> onUnknown(job));
     }
     return Behaviors.same();
+  }
+
+  /** So that the next look sees what executors have put into the folder. */
+  private void lookAround() {
+    try {
+      store.lookAround();
+    } catch (IOException e) {
+      LOG.warn("The folder of large payloads and results cannot be read", e);
+    }
   }
 
   private Behavior<Command> onFound(Found found) {

@@ -9,6 +9,7 @@ import akka.http.javadsl.model.RequestEntity;
 import akka.http.javadsl.model.ResponseEntity;
 import akka.stream.javadsl.FileIO;
 import akka.stream.javadsl.Sink;
+import akka.util.ByteString;
 import io.troupe.model.BlobRef;
 import io.troupe.scheduler.jobs.JobSettings;
 import io.troupe.scheduler.store.BlobStore;
@@ -36,8 +37,12 @@ final class Blobs {
   /** A result above this is not told in a line but by where it can be had. */
   static final long LONGEST_LINE = 64L << 20;
 
+  /** What is not longer is held as a whole while it comes in or goes out; streams hold as much. */
+  private static final long WHOLE = 2 << 20;
+
   private static final int PIECE = 128 << 10;
   private static final long READ_TO_REFUSE = 64L << 20;
+  private static final Duration LONGEST_TRANSFER = Duration.ofMinutes(10);
   private static final Duration FULL_FOR = Duration.ofSeconds(1);
 
   private final ActorSystem<?> system;
@@ -71,6 +76,12 @@ final class Blobs {
     if (store.bytes() + length > settings.bytes()) {
       return refuse(entity, length, full());
     }
+    if (length > 0 && length <= WHOLE) {
+      return entity
+          .withSizeLimit(length)
+          .toStrict(LONGEST_TRANSFER.toMillis(), system)
+          .thenApplyAsync(whole -> put(whole.getData(), job, json), files);
+    }
     Body body = new Body();
     return CompletableFuture.supplyAsync(this::incoming, files)
         .thenCompose(
@@ -80,6 +91,34 @@ final class Blobs {
                     .runWith(FileIO.toPath(incoming), system)
                     .handleAsync(
                         (written, failure) -> keep(incoming, job, json, body, failure), files));
+  }
+
+  /**
+   * Stores a text that is known to be JSON.
+   *
+   * @return the blob, which belongs to no job yet
+   */
+  CompletionStage<BlobRef> put(byte[] text) {
+    return store.bytes() + text.length > settings.bytes()
+        ? CompletableFuture.failedFuture(new ApiException(full()))
+        : CompletableFuture.supplyAsync(
+            () -> put(ByteString.fromArrayUnsafe(text), "", false), files);
+  }
+
+  private BlobRef put(ByteString content, String job, boolean json) {
+    if (json && !PlainText.isJson(content.getByteBuffers())) {
+      byte[] text = content.toArrayUnsafe();
+      Json.flaw(text, 0, text.length)
+          .ifPresent(
+              flaw -> {
+                throw new ApiException(ApiError.of(400, "INVALID_JSON", flaw));
+              });
+    }
+    try {
+      return store.put(content.getByteBuffers(), job);
+    } catch (IOException e) {
+      throw failed(e);
+    }
   }
 
   /** Many clients do not look for an answer while they send, so what is not too much is read. */
@@ -195,19 +234,42 @@ final class Blobs {
   }
 
   /** Its bytes as a body; empty when it is not there. */
-  Optional<ResponseEntity> entity(String name, ContentType type) {
-    return store
-        .find(name)
-        .map(
-            blob ->
-                HttpEntities.create(type, blob.ref().size(), FileIO.fromPath(blob.file(), PIECE)));
+  CompletionStage<Optional<ResponseEntity>> entity(String name, ContentType type) {
+    return CompletableFuture.supplyAsync(() -> entity(store.find(name), type), files);
   }
 
-  /** Its bytes; null when it is not there any more, or too long for a line. */
-  CompletionStage<byte @org.jspecify.annotations.Nullable []> bytes(BlobRef ref) {
+  /** The same for the result of a job. */
+  CompletionStage<Optional<ResponseEntity>> entity(BlobRef ref, String job, ContentType type) {
+    return CompletableFuture.supplyAsync(() -> entity(store.find(ref.name(), job), type), files);
+  }
+
+  private static Optional<ResponseEntity> entity(Optional<BlobStore.Blob> found, ContentType type) {
+    return found.flatMap(
+        blob -> {
+          long size = blob.ref().size();
+          if (size > WHOLE) {
+            return Optional.of(
+                HttpEntities.create(type, size, FileIO.fromPath(blob.file(), PIECE)));
+          }
+          try {
+            return Optional.of(HttpEntities.create(type, Files.readAllBytes(blob.file())));
+          } catch (IOException e) {
+            LOG.warn("A payload or result could not be read", e);
+            return Optional.empty();
+          }
+        });
+  }
+
+  /** Where blobs are, for who is on the same machine. */
+  String mark() {
+    return store.mark().toString();
+  }
+
+  /** The result of a job; null when it is not there any more, or too long for a line. */
+  CompletionStage<byte @org.jspecify.annotations.Nullable []> bytes(BlobRef ref, String job) {
     return CompletableFuture.supplyAsync(
         () -> {
-          BlobStore.Blob blob = store.find(ref.name()).orElse(null);
+          BlobStore.Blob blob = store.find(ref.name(), job).orElse(null);
           if (blob == null || ref.size() > LONGEST_LINE) {
             return null;
           }

@@ -90,7 +90,7 @@ final class JobResults extends Asking {
   private CompletionStage<ByteString> result(Line line, JobQueue.Answer answer) {
     if (answer instanceof JobQueue.Ended ended && ended.type().isBlob()) {
       return blobs
-          .bytes(BlobRef.of(ended.body()))
+          .bytes(BlobRef.of(ended.body()), line.id())
           .thenApply(
               body -> {
                 ResultLines lines =

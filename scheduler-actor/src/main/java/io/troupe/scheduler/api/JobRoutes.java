@@ -165,7 +165,7 @@ final class JobRoutes extends Asking {
               payload ->
                   submit(
                       entry, new NewJob(function, type, payload, terms, key.orElse(null), 0), wait))
-          .thenApply(answer -> wait.isZero() ? accepted(answer) : result(answer));
+          .thenCompose(answer -> told(answer, wait));
     }
     return blobs
         .take(entity, "", type == io.troupe.model.ContentType.JSON)
@@ -176,7 +176,11 @@ final class JobRoutes extends Asking {
                     new NewJob(function, type.blob(), ref.bytes(), terms, key.orElse(null), 0),
                     ref,
                     wait))
-        .thenApply(answer -> wait.isZero() ? accepted(answer) : result(answer));
+        .thenCompose(answer -> told(answer, wait));
+  }
+
+  private CompletionStage<HttpResponse> told(JobQueue.Answer answer, Duration wait) {
+    return wait.isZero() ? CompletableFuture.completedFuture(accepted(answer)) : result(answer);
   }
 
   private CompletionStage<JobQueue.Answer> submit(QueueEntry entry, NewJob job, Duration wait) {
@@ -330,7 +334,8 @@ final class JobRoutes extends Asking {
 
   private CompletionStage<HttpResponse> result(String id, Map<String, String> values) {
     Duration wait = wait(Parameters.of(values, Set.of("wait")));
-    return find(id, replyTo -> new JobQueue.Find(id, wait, replyTo), wait).thenApply(this::result);
+    return find(id, replyTo -> new JobQueue.Find(id, wait, replyTo), wait)
+        .thenCompose(this::result);
   }
 
   private CompletionStage<JobQueue.Answer> find(
@@ -383,29 +388,34 @@ final class JobRoutes extends Asking {
   }
 
   /** The result of a job that has succeeded, the error of one that has not, or 202. */
-  private HttpResponse result(JobQueue.Answer answer) {
+  private CompletionStage<HttpResponse> result(JobQueue.Answer answer) {
     if (!(answer instanceof JobQueue.Ended ended)) {
-      return accepted(answer);
+      return CompletableFuture.completedFuture(accepted(answer));
     }
     if (ended.job().state() != JobState.SUCCEEDED) {
       ApiError error = ResultLines.jobError(ended.job().state(), ended.job().cause());
       error.details().set("job", TreeJson.job(ended.job()));
-      return error.toResponse();
+      return CompletableFuture.completedFuture(error.toResponse());
     }
     ContentType type =
         switch (ended.type().plain()) {
           case JSON, JSON_BLOB -> ContentTypes.APPLICATION_JSON;
           case BYTES, BYTES_BLOB -> ContentTypes.APPLICATION_OCTET_STREAM;
         };
-    ResponseEntity body =
-        ended.type().isBlob()
-            ? blobs
-                .entity(BlobRef.of(ended.body()).name(), type)
-                .orElseThrow(() -> new ApiException(ResultLines.forgotten(ended.job().id())))
-            : HttpEntities.create(type, ByteString.fromArrayUnsafe(ended.body()));
-    return HttpResponse.create()
-        .addHeader(RawHeader.create("Troupe-Job", ended.job().id()))
-        .withEntity(body);
+    String id = ended.job().id();
+    if (!ended.type().isBlob()) {
+      return CompletableFuture.completedFuture(
+          result(id, HttpEntities.create(type, ByteString.fromArrayUnsafe(ended.body()))));
+    }
+    return blobs
+        .entity(BlobRef.of(ended.body()), id, type)
+        .thenApply(
+            body ->
+                result(id, body.orElseThrow(() -> new ApiException(ResultLines.forgotten(id)))));
+  }
+
+  private static HttpResponse result(String job, ResponseEntity body) {
+    return HttpResponse.create().addHeader(RawHeader.create("Troupe-Job", job)).withEntity(body);
   }
 
   // ---- many jobs
@@ -428,7 +438,7 @@ final class JobRoutes extends Asking {
             settings.mapJobs(),
             settings.mapBytes(),
             body::isWhole,
-            blobs::bytes);
+            blobs);
     return HttpResponse.create()
         .withStatus(StatusCodes.OK)
         .withEntity(

@@ -31,11 +31,11 @@ final class LineSplitter {
   /** The next bytes of the stream. */
   void push(byte[] piece, Lines lines) {
     int from = 0;
-    for (int at = 0; at < piece.length; at++) {
-      if (piece[at] == '\n') {
-        end(piece, from, at, lines);
-        from = at + 1;
-      }
+    int at = PlainText.indexOf(piece, 0, piece.length, '\n');
+    while (at < piece.length) {
+      end(piece, from, at, lines);
+      from = at + 1;
+      at = PlainText.indexOf(piece, from, piece.length, '\n');
     }
     keep(piece, from);
   }

@@ -28,7 +28,6 @@ import java.util.Map;
 import java.util.Objects;
 import java.util.concurrent.CompletionStage;
 import java.util.function.BooleanSupplier;
-import java.util.function.Function;
 import org.jspecify.annotations.Nullable;
 import scala.Tuple2;
 import scala.runtime.BoxedUnit;
@@ -54,7 +53,7 @@ final class MapStage extends GraphStage<FlowShape<ByteString, ByteString>> {
    * @param jobs how many jobs may be under way
    * @param bytes how many bytes of payloads, and of results not yet read, there may be
    * @param whole whether all lines have come, asked when no more come
-   * @param blobs reads a result that is kept in a file; null for one that cannot be had
+   * @param blobs where large results are
    */
   record Order(
       ActorRef<JobQueue.Command> queue,
@@ -65,7 +64,7 @@ final class MapStage extends GraphStage<FlowShape<ByteString, ByteString>> {
       int jobs,
       long bytes,
       BooleanSupplier whole,
-      Function<BlobRef, CompletionStage<byte @Nullable []>> blobs) {}
+      Blobs blobs) {}
 
   @SuppressWarnings("ArrayRecordComponent") // the result itself, not a copy
   private record Read(JobEnd end, byte @Nullable [] body) {}
@@ -222,7 +221,7 @@ final class MapStage extends GraphStage<FlowShape<ByteString, ByteString>> {
         CompletionStage<Void> unused =
             order
                 .blobs()
-                .apply(BlobRef.of(end.body()))
+                .bytes(BlobRef.of(end.body()), end.id())
                 .handle((body, failure) -> new Read(end, failure == null ? body : null))
                 .thenAccept(read::invoke);
       } else {

@@ -2,14 +2,21 @@ package io.troupe.scheduler.store;
 
 import io.troupe.model.BlobRef;
 import java.io.IOException;
+import java.nio.ByteBuffer;
+import java.nio.channels.FileChannel;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
+import java.nio.file.StandardOpenOption;
+import java.nio.file.attribute.BasicFileAttributes;
+import java.nio.file.attribute.FileAttribute;
+import java.nio.file.attribute.PosixFilePermissions;
 import java.util.Comparator;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.Set;
 import java.util.UUID;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.atomic.AtomicLong;
@@ -35,14 +42,23 @@ public final class BlobStore {
    */
   public record Blob(BlobRef ref, String job, Path file, long since) {}
 
+  private static final int WRITE_AT_ONCE = 256 << 10;
+  private static final String MARK = "here-";
+  private static final FileAttribute<?> OWN =
+      PosixFilePermissions.asFileAttribute(PosixFilePermissions.fromString("rw-------"));
+  private static final Set<StandardOpenOption> NEW =
+      Set.of(StandardOpenOption.CREATE_NEW, StandardOpenOption.WRITE);
+
   private final Path folder;
+  private final Path mark;
   private final Map<String, Blob> blobs = new ConcurrentHashMap<>();
   private final AtomicLong bytes = new AtomicLong();
   private final Map<String, Path> doomed = new ConcurrentHashMap<>();
   private int holds;
 
-  private BlobStore(Path folder) {
+  private BlobStore(Path folder, Path mark) {
     this.folder = folder;
+    this.mark = mark;
   }
 
   /**
@@ -52,23 +68,87 @@ public final class BlobStore {
    */
   public static BlobStore open(Path folder) throws IOException {
     Files.createDirectories(folder);
-    BlobStore store = new BlobStore(folder);
     try (var files = Files.newDirectoryStream(folder)) {
       for (Path file : files) {
         Matcher name = FILE.matcher(file.getFileName().toString());
-        if (name.matches() && name.group(2) != null) {
-          store.know(
-              new Blob(
-                  new BlobRef(name.group(1), Files.size(file)),
-                  name.group(2),
-                  file,
-                  Files.getLastModifiedTime(file).toMillis()));
-        } else {
+        if (!name.matches() || name.group(2) == null) {
           Files.deleteIfExists(file);
         }
       }
     }
+    BlobStore store = new BlobStore(folder, Files.createTempFile(folder, MARK, ""));
+    store.lookAround();
     return store;
+  }
+
+  /**
+   * A file that nobody else's folder has: who can write to it may put results here himself, under a
+   * name of 32 hexadecimal digits, a dot and the job's id.
+   */
+  public Path mark() {
+    return mark.toAbsolutePath();
+  }
+
+  /** Gets to know what others have put here. */
+  public void lookAround() throws IOException {
+    try (var files = Files.newDirectoryStream(folder)) {
+      for (Path file : files) {
+        Matcher name = FILE.matcher(file.getFileName().toString());
+        if (name.matches() && name.group(2) != null && !blobs.containsKey(name.group(1))) {
+          meet(name.group(1), name.group(2), file);
+        }
+      }
+    }
+  }
+
+  private Optional<Blob> meet(String name, String job, Path file) {
+    try {
+      BasicFileAttributes attributes = Files.readAttributes(file, BasicFileAttributes.class);
+      Blob blob =
+          new Blob(
+              new BlobRef(name, attributes.size()),
+              job,
+              file,
+              attributes.lastModifiedTime().toMillis());
+      know(blob);
+      return Optional.of(blob);
+    } catch (IOException e) {
+      return Optional.empty(); // removed meanwhile, or never here
+    }
+  }
+
+  /**
+   * Stores these bytes.
+   *
+   * @param job whose they are; empty when {@link #belongs} will say
+   */
+  public BlobRef put(Iterable<ByteBuffer> content, String job) throws IOException {
+    String name = newName();
+    Path file = file(name, job);
+    try (FileChannel out = FileChannel.open(file, NEW, OWN)) {
+      for (ByteBuffer piece : content) {
+        // Java keeps a copy of what it writes at once for each thread.
+        int end = piece.limit();
+        while (piece.position() < end) {
+          piece.limit(Math.min(end, piece.position() + WRITE_AT_ONCE));
+          out.write(piece);
+        }
+      }
+      BlobRef ref = new BlobRef(name, out.position());
+      know(new Blob(ref, job, file, System.currentTimeMillis()));
+      return ref;
+    } catch (IOException e) {
+      discard(file);
+      throw e;
+    }
+  }
+
+  private static String newName() {
+    return UUID.randomUUID().toString().replace("-", "");
+  }
+
+  private Path file(String name, String job) {
+    return folder.resolve(job.isEmpty() ? name : name + "." + job);
   }
 
   /** A new empty file in the folder, to write what comes in to. */
@@ -82,8 +162,8 @@ public final class BlobStore {
    * @param job whose it is; empty when {@link #belongs} will say
    */
   public BlobRef keep(Path incoming, String job) throws IOException {
-    String name = UUID.randomUUID().toString().replace("-", "");
-    Path file = folder.resolve(job.isEmpty() ? name : name + "." + job);
+    String name = newName();
+    Path file = file(name, job);
     Files.move(incoming, file, StandardCopyOption.ATOMIC_MOVE);
     BlobRef ref = new BlobRef(name, Files.size(file));
     know(new Blob(ref, job, file, System.currentTimeMillis()));
@@ -94,7 +174,7 @@ public final class BlobStore {
   public void belongs(BlobRef ref, String job) throws IOException {
     Blob blob = blobs.get(ref.name());
     if (blob != null && blob.job().isEmpty()) {
-      Path file = folder.resolve(ref.name() + "." + job);
+      Path file = file(ref.name(), job);
       Files.move(blob.file(), file, StandardCopyOption.ATOMIC_MOVE);
       blobs.put(ref.name(), new Blob(ref, job, file, blob.since()));
     }
@@ -103,6 +183,12 @@ public final class BlobStore {
   /** The blob of this name. */
   public Optional<Blob> find(String name) {
     return Optional.ofNullable(blobs.get(name));
+  }
+
+  /** The blob of this name that is the job's, also when somebody else has put it here. */
+  public Optional<Blob> find(String name, String job) {
+    Blob known = blobs.get(name);
+    return known != null ? Optional.of(known) : meet(name, job, file(name, job));
   }
 
   /** All that are known, the oldest first. */
@@ -194,7 +280,8 @@ public final class BlobStore {
   }
 
   private void know(Blob blob) {
-    blobs.put(blob.ref().name(), blob);
-    bytes.addAndGet(blob.ref().size());
+    if (blobs.put(blob.ref().name(), blob) == null) {
+      bytes.addAndGet(blob.ref().size());
+    }
   }
 }

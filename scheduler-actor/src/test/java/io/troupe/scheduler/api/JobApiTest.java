@@ -5,7 +5,9 @@ import static org.assertj.core.api.Assertions.assertThat;
 import akka.actor.typed.ActorRef;
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
+import io.troupe.model.BlobRef;
 import io.troupe.model.Cause;
+import io.troupe.model.ContentType;
 import io.troupe.protocol.Assignment;
 import io.troupe.protocol.Outcome;
 import io.troupe.scheduler.jobs.FakeSupervisor;
@@ -16,9 +18,11 @@ import java.net.http.HttpClient;
 import java.net.http.HttpRequest;
 import java.net.http.HttpResponse;
 import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.Optional;
+import java.util.UUID;
 import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.DisplayNameGeneration;
@@ -154,6 +158,38 @@ class JobApiTest {
     assertThat(brought.get("size").asInt()).isEqualTo(5);
     assertThat(send("GET", "/v1/blobs/" + brought.get("name").asText(), "").body())
         .isEqualTo("12345");
+  }
+
+  @Test
+  void a_result_that_an_executor_on_the_same_machine_has_put_into_the_folder_is_found()
+      throws Exception {
+    apply("name = near");
+    String text = "\"" + "z".repeat(200_000) + "\"";
+    supervise("near", job -> Optional.of(put(job, text)));
+    assertThat(json(send("GET", "/v1/blobs", "")).get("mark").asText())
+        .isEqualTo(api.blobs.mark().toString());
+    assertThat(send("POST", "/v1/pools/near/jobs?function=f&wait=20s", "1").body()).isEqualTo(text);
+    JsonNode line = json(send("POST", "/v1/pools/near/map?function=f", "1\n"));
+    assertThat(line.get("result").asText()).hasSize(200_000);
+  }
+
+  private Outcome put(Assignment job, String text) {
+    try {
+      BlobRef ref = new BlobRef(UUID.randomUUID().toString().replace("-", ""), text.length());
+      Files.writeString(
+          api.blobs.mark().resolveSibling(ref.name() + "." + job.job()), text);
+      return new Outcome(
+          job.job(),
+          job.attempt(),
+          Outcome.Kind.SUCCEEDED,
+          ContentType.JSON_BLOB,
+          ref.bytes(),
+          null,
+          "w",
+          7);
+    } catch (IOException e) {
+      throw new UncheckedIOException(e);
+    }
   }
 
   @Test

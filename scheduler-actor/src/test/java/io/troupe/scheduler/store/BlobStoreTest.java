@@ -36,7 +36,7 @@ class BlobStoreTest {
     assertThat(after.find(orphan.name())).isEmpty();
     assertThat(after.bytes()).isEqualTo(accepted.size() + result.size());
     try (var files = Files.list(folder)) {
-      assertThat(files).hasSize(2);
+      assertThat(files).hasSize(3).contains(after.mark());
     }
   }
 
@@ -47,6 +47,39 @@ class BlobStoreTest {
     store.remove(ref.name());
     store.remove(ref.name());
     assertThat(store.bytes()).isZero();
-    assertThat(folder).isEmptyDirectory();
+    assertThat(store.mark()).exists();
+    try (var files = Files.list(folder)) {
+      assertThat(files).hasSize(1);
+    }
+  }
+
+  @Test
+  void what_others_put_here_is_found_when_it_is_asked_for_or_looked_for() throws IOException {
+    BlobStore store = BlobStore.open(folder);
+    String name = "0123456789abcdef0123456789abcdef";
+    Files.writeString(folder.resolve(name + ".j1"), "result");
+    assertThat(store.find(name, "j2")).isEmpty();
+    assertThat(store.find(name, "j1").orElseThrow().ref()).isEqualTo(new BlobRef(name, 6));
+    Files.writeString(folder.resolve(name.replace('0', 'f') + ".j3"), "another");
+    store.lookAround();
+    assertThat(store.all()).extracting(BlobStore.Blob::job).containsExactlyInAnyOrder("j1", "j3");
+    assertThat(store.bytes()).isEqualTo(13);
+  }
+
+  @Test
+  void bytes_are_stored_as_they_are() throws IOException {
+    BlobStore store = BlobStore.open(folder);
+    byte[] bytes = new byte[700_000];
+    new java.util.Random(3).nextBytes(bytes);
+    BlobRef ref =
+        store.put(
+            java.util.List.of(
+                java.nio.ByteBuffer.wrap(bytes, 0, 10),
+                java.nio.ByteBuffer.wrap(bytes, 10, 699_990)),
+            "");
+    assertThat(ref.size()).isEqualTo(700_000);
+    assertThat(store.find(ref.name()).orElseThrow().file()).hasBinaryContent(bytes);
+    store.belongs(ref, "j1");
+    assertThat(store.find(ref.name(), "j1").orElseThrow().file()).hasBinaryContent(bytes);
   }
 }
