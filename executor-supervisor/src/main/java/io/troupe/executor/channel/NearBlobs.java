@@ -42,6 +42,9 @@ public final class NearBlobs implements Blobs {
     url = newUrl;
     mark = Optional.empty();
     settled = false;
+    if (newUrl.isEmpty()) {
+      return; // a scheduler that keeps none
+    }
     CompletionStage<Void> unused =
         far.mark()
             .thenAccept(

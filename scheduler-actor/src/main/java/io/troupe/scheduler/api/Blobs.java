@@ -19,6 +19,7 @@ import java.io.InputStream;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
+import java.util.ArrayDeque;
 import java.util.Optional;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionException;
@@ -49,6 +50,8 @@ final class Blobs {
   private final BlobStore store;
   private final JobSettings.Blobs settings;
   private final Executor files;
+  private final ArrayDeque<BlobRef> told = new ArrayDeque<>();
+  private long toldBytes;
 
   Blobs(ActorSystem<?> system, BlobStore store, JobSettings.Blobs settings) {
     this.system = system;
@@ -258,6 +261,22 @@ final class Blobs {
             return Optional.empty();
           }
         });
+  }
+
+  /**
+   * The result has been told in a line of a map: it is seldom asked for again, so only the last few
+   * are kept, which the file system may never have to write.
+   */
+  void told(BlobRef ref) {
+    synchronized (told) {
+      told.add(ref);
+      toldBytes += ref.size();
+      while (toldBytes > settings.told()) {
+        BlobRef oldest = told.remove();
+        toldBytes -= oldest.size();
+        remove(oldest);
+      }
+    }
   }
 
   /** Where blobs are, for who is on the same machine. */

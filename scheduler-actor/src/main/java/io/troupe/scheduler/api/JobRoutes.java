@@ -438,6 +438,10 @@ final class JobRoutes extends Asking {
             settings.mapJobs(),
             settings.mapBytes(),
             body::isWhole,
+            // What may have to outlive this node is in its store, with its payload.
+            entry.spec().job().durability() == JobPolicy.Durability.MEMORY
+                ? parts.jobs().blobs().above()
+                : Long.MAX_VALUE,
             blobs);
     return HttpResponse.create()
         .withStatus(StatusCodes.OK)

@@ -18,18 +18,23 @@ import io.troupe.model.BlobRef;
 import io.troupe.model.ContentType;
 import io.troupe.scheduler.jobs.JobEnd;
 import io.troupe.scheduler.jobs.JobQueue;
+import io.troupe.scheduler.jobs.JobState;
 import io.troupe.scheduler.jobs.NewJob;
+import java.nio.ByteBuffer;
 import java.time.Duration;
 import java.util.ArrayDeque;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Objects;
+import java.util.Optional;
 import java.util.concurrent.CompletionStage;
 import java.util.function.BooleanSupplier;
 import org.jspecify.annotations.Nullable;
 import scala.Tuple2;
+import scala.jdk.javaapi.FutureConverters;
 import scala.runtime.BoxedUnit;
 
 /**
@@ -53,7 +58,8 @@ final class MapStage extends GraphStage<FlowShape<ByteString, ByteString>> {
    * @param jobs how many jobs may be under way
    * @param bytes how many bytes of payloads, and of results not yet read, there may be
    * @param whole whether all lines have come, asked when no more come
-   * @param blobs where large results are
+   * @param filed payloads of more bytes are kept in files while their jobs are under way
+   * @param blobs where large payloads and results are
    */
   record Order(
       ActorRef<JobQueue.Command> queue,
@@ -64,11 +70,16 @@ final class MapStage extends GraphStage<FlowShape<ByteString, ByteString>> {
       int jobs,
       long bytes,
       BooleanSupplier whole,
+      long filed,
       Blobs blobs) {}
 
   @SuppressWarnings("ArrayRecordComponent") // the result itself, not a copy
   private record Read(JobEnd end, byte @Nullable [] body) {}
 
+  @SuppressWarnings("ArrayRecordComponent") // the line itself, not a copy
+  private record Stored(long index, byte[] text, @Nullable BlobRef ref) {}
+
+  private static final int LONG_TEXT = 1024;
   private static final Duration ASK_AGAIN_AFTER = Duration.ofMillis(50);
   private static final Duration LONGEST_SILENCE = Duration.ofMillis(500);
   private static final String ASK_AGAIN = "ask again";
@@ -104,6 +115,16 @@ final class MapStage extends GraphStage<FlowShape<ByteString, ByteString>> {
     /** Payload sizes of the jobs under way whose payload is not tiny, by index. */
     private final Map<Long, Integer> large = new HashMap<>();
 
+    /** Payloads in files, by index of their jobs. */
+    private final Map<Long, BlobRef> payloads = new HashMap<>();
+
+    /** Ends whose results are in files, and wait until there is room for these. */
+    private final ArrayDeque<JobEnd> inFiles = new ArrayDeque<>();
+
+    private int beingRead;
+    private long bytesRead;
+    private int stored;
+    private long bytesStored;
     private final int tiny = (int) Math.max(1, order.bytes() / order.jobs() / 2);
     private long index;
     private int underWay;
@@ -116,7 +137,19 @@ final class MapStage extends GraphStage<FlowShape<ByteString, ByteString>> {
     private final AsyncCallback<Read> read =
         createAsyncCallback(
             result -> {
+              BlobRef ref = BlobRef.of(result.end().body());
+              bytesRead -= ref.size();
+              beingRead--;
               note(result.end(), () -> results.add(result.end(), result.body()));
+              order.blobs().told(ref);
+              proceed();
+            });
+    private final AsyncCallback<Stored> payloadStored =
+        createAsyncCallback(
+            payload -> {
+              stored--;
+              bytesStored -= payload.text().length;
+              onStored(payload);
               proceed();
             });
 
@@ -160,6 +193,11 @@ final class MapStage extends GraphStage<FlowShape<ByteString, ByteString>> {
       self = Adapter.toTyped(actor.ref());
     }
 
+    @Override
+    public void postStop() {
+      payloads.values().forEach(order.blobs()::remove);
+    }
+
     // ---- lines in
 
     @Override
@@ -168,13 +206,63 @@ final class MapStage extends GraphStage<FlowShape<ByteString, ByteString>> {
       if (isBlank(text)) {
         return;
       }
-      Json.flaw(text, 0, text.length)
+      flaw(text)
           .ifPresentOrElse(
               flaw -> results.add(number, ApiError.of(400, "INVALID_JSON", flaw)),
-              () ->
-                  waiting.add(
-                      new NewJob(
-                          order.function(), ContentType.JSON, text, order.terms(), null, number)));
+              () -> {
+                if (text.length > order.filed()) {
+                  store(number, text);
+                } else {
+                  waiting.add(job(ContentType.JSON, text, number));
+                }
+              });
+    }
+
+    private NewJob job(ContentType type, byte[] payload, long number) {
+      return new NewJob(order.function(), type, payload, order.terms(), null, number);
+    }
+
+    private void store(long number, byte[] text) {
+      stored++;
+      bytesStored += text.length;
+      CompletionStage<Object> unused =
+          order
+              .blobs()
+              .put(text)
+              .handle((ref, failure) -> new Stored(number, text, failure == null ? ref : null))
+              .thenCompose(
+                  payload ->
+                      FutureConverters.asJava(payloadStored.invokeWithFeedback(payload))
+                          .<Object>thenApply(done -> done)
+                          .exceptionally(over -> discard(payload)));
+    }
+
+    /** The map is over. */
+    private Object discard(Stored payload) {
+      if (payload.ref() != null) {
+        order.blobs().remove(payload.ref());
+      }
+      return payload;
+    }
+
+    /** What cannot be stored is small enough to travel along. */
+    private void onStored(Stored payload) {
+      if (payload.ref() != null) {
+        payloads.put(payload.index(), payload.ref());
+      }
+      if (queueGone) {
+        results.add(payload.index(), ApiError.poolNotFound(order.pool()));
+      } else if (payload.ref() == null) {
+        waiting.add(job(ContentType.JSON, payload.text(), payload.index()));
+      } else {
+        waiting.add(job(ContentType.JSON_BLOB, payload.ref().bytes(), payload.index()));
+      }
+    }
+
+    private static Optional<String> flaw(byte[] text) {
+      return text.length >= LONG_TEXT && PlainText.isJson(List.of(ByteBuffer.wrap(text)))
+          ? Optional.empty()
+          : Json.flaw(text, 0, text.length);
     }
 
     @Override
@@ -210,22 +298,43 @@ final class MapStage extends GraphStage<FlowShape<ByteString, ByteString>> {
         queueGone = true;
         waiting.forEach(job -> results.add(job.index(), ApiError.poolNotFound(order.pool())));
         waiting.clear();
-        underWay = 0;
+        underWay = inFiles.size() + beingRead;
       }
       proceed();
       return BoxedUnit.UNIT;
     }
 
     private void onEnd(JobEnd end) {
+      BlobRef payload = payloads.isEmpty() ? null : payloads.remove(end.index());
+      if (payload != null && end.state() == JobState.SUCCEEDED) {
+        if (!Arrays.equals(payload.bytes(), end.body())) {
+          order.blobs().remove(payload);
+        }
+      } else if (payload != null) {
+        // It can be retried.
+        CompletionStage<Void> unused = order.blobs().belongs(payload, end.id());
+      }
       if (end.type().isBlob()) {
+        inFiles.add(end);
+      } else {
+        note(end, () -> results.add(end));
+      }
+    }
+
+    private void readFiles() {
+      while (!inFiles.isEmpty()
+          && (bytesRead == 0 || results.size() + bytesRead < order.bytes())
+          && results.size() < order.bytes()) {
+        JobEnd end = inFiles.remove();
+        BlobRef ref = BlobRef.of(end.body());
+        bytesRead += ref.size();
+        beingRead++;
         CompletionStage<Void> unused =
             order
                 .blobs()
-                .bytes(BlobRef.of(end.body()), end.id())
+                .bytes(ref, end.id())
                 .handle((body, failure) -> new Read(end, failure == null ? body : null))
                 .thenAccept(read::invoke);
-      } else {
-        note(end, () -> results.add(end));
       }
     }
 
@@ -259,10 +368,12 @@ final class MapStage extends GraphStage<FlowShape<ByteString, ByteString>> {
     }
 
     private void enter(NewJob job) {
+      BlobRef inFile = job.type().isBlob() ? payloads.get(job.index()) : null;
+      int size = inFile == null ? job.payload().length : (int) inFile.size();
       underWay++;
-      if (job.payload().length > tiny) {
-        large.put(job.index(), job.payload().length);
-        bytesUnderWay += job.payload().length;
+      if (size > tiny) {
+        large.put(job.index(), size);
+        bytesUnderWay += size;
       } else {
         bytesUnderWay += tiny;
       }
@@ -276,7 +387,7 @@ final class MapStage extends GraphStage<FlowShape<ByteString, ByteString>> {
 
     private boolean hasRoom() {
       return underWay < order.jobs()
-          && bytesUnderWay < order.bytes()
+          && bytesUnderWay + bytesStored < order.bytes()
           && results.size() + resultBytes * underWay < order.bytes();
     }
 
@@ -287,6 +398,7 @@ final class MapStage extends GraphStage<FlowShape<ByteString, ByteString>> {
         push(out, results.take());
         silent = false;
       }
+      readFiles();
       submit();
       if (isClosed(in) || queueGone) {
         completeWhenDone();
@@ -312,7 +424,7 @@ final class MapStage extends GraphStage<FlowShape<ByteString, ByteString>> {
     }
 
     private void completeWhenDone() {
-      if (waiting.isEmpty() && underWay == 0 && results.size() == 0) {
+      if (waiting.isEmpty() && stored == 0 && underWay == 0 && results.size() == 0) {
         completeStage();
       }
     }

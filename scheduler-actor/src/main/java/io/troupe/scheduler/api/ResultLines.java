@@ -24,7 +24,11 @@ final class ResultLines {
   private static final byte[] END = ascii("}\n");
   private static final byte[] NULL = ascii("null");
 
+  /** A body of so many bytes is passed on as it is: a copy would cost more than a piece more. */
+  private static final int LARGE = 16 * 1024;
+
   private final int firstRoom;
+  private ByteString whole = ByteString.emptyByteString();
   private byte[] buffer;
   private int length;
 
@@ -41,16 +45,16 @@ final class ResultLines {
 
   /** How many bytes wait to be taken. */
   int size() {
-    return length;
+    return whole.size() + length;
   }
 
   /** All lines since the last call. */
   ByteString take() {
-    byte[] taken = buffer;
-    int size = length;
+    ByteString taken = whole.concat(ByteString.fromArrayUnsafe(buffer, 0, length));
+    whole = ByteString.emptyByteString();
     buffer = new byte[firstRoom];
     length = 0;
-    return ByteString.fromArrayUnsafe(taken, 0, size);
+    return taken;
   }
 
   /** A job has ended. */
@@ -125,9 +129,13 @@ final class ResultLines {
       put("\",\"encoding\":\"base64\"");
     } else if (body.length == 0) {
       put(NULL);
+    } else if (body.length >= LARGE && isOneLine(body)) {
+      put(body);
     } else {
       int from = length;
-      put(body);
+      room(body.length);
+      System.arraycopy(body, 0, buffer, length, body.length);
+      length += body.length;
       // Outside of strings, where JSON allows none, a line end is white space.
       for (int at = from; at < length; at++) {
         if (buffer[at] == '\n' || buffer[at] == '\r') {
@@ -153,7 +161,17 @@ final class ResultLines {
     length += ascii.length();
   }
 
+  private static boolean isOneLine(byte[] body) {
+    return PlainText.indexOf(body, 0, body.length, '\n') == body.length
+        && PlainText.indexOf(body, 0, body.length, '\r') == body.length;
+  }
+
+  /** The array is the lines' own from now on. */
   private void put(byte[] bytes) {
+    if (bytes.length >= LARGE) {
+      whole = take().concat(ByteString.fromArrayUnsafe(bytes));
+      return;
+    }
     room(bytes.length);
     System.arraycopy(bytes, 0, buffer, length, bytes.length);
     length += bytes.length;

@@ -32,14 +32,16 @@ public record JobSettings(
    * @param above a payload of more bytes is kept so
    * @param largest how large one may be
    * @param bytes how much all of them may take
+   * @param told how much the results of maps may take that their clients have been sent
    * @param sweep how often those are removed whose jobs are no longer remembered
    * @param url below which executors fetch and bring them
    */
-  public record Blobs(long above, long largest, long bytes, Duration sweep, String url) {
+  public record Blobs(long above, long largest, long bytes, long told, Duration sweep, String url) {
     public Blobs {
       positive("blobs.above", above);
       positive("blobs.largest", largest);
       positive("blobs.bytes", bytes);
+      positive("blobs.told", told);
       positive("blobs.sweep", sweep.toMillis());
       if (above > LARGEST_PAYLOAD) {
         throw new ConfigException.BadValue(
@@ -96,6 +98,7 @@ public record JobSettings(
             jobs.getBytes("blobs.above"),
             jobs.getBytes("blobs.largest"),
             jobs.getBytes("blobs.bytes"),
+            jobs.getBytes("blobs.told"),
             jobs.getDuration("blobs.sweep"),
             "http://"
                 + root.getString("troupe.bind")

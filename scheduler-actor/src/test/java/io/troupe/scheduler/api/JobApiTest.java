@@ -176,8 +176,7 @@ class JobApiTest {
   private Outcome put(Assignment job, String text) {
     try {
       BlobRef ref = new BlobRef(UUID.randomUUID().toString().replace("-", ""), text.length());
-      Files.writeString(
-          api.blobs.mark().resolveSibling(ref.name() + "." + job.job()), text);
+      Files.writeString(api.blobs.mark().resolveSibling(ref.name() + "." + job.job()), text);
       return new Outcome(
           job.job(),
           job.attempt(),

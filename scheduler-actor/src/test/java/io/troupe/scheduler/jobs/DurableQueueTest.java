@@ -43,7 +43,7 @@ class DurableQueueTest {
           1 << 20,
           1 << 20,
           new JobSettings.Blobs(
-              1 << 16, 1 << 30, 1 << 30, Duration.ofSeconds(10), "http://h/v1/blobs"),
+              1 << 16, 1 << 30, 1 << 30, 1 << 27, Duration.ofSeconds(10), "http://h/v1/blobs"),
           Duration.ofHours(2));
 
   private final AtomicLong millis = new AtomicLong(1_000);

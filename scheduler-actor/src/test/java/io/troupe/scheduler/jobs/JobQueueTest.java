@@ -45,7 +45,7 @@ class JobQueueTest {
           3 * PAYLOAD,
           1 << 20,
           new JobSettings.Blobs(
-              1 << 16, 1 << 30, 1 << 30, Duration.ofSeconds(10), "http://h/v1/blobs"),
+              1 << 16, 1 << 30, 1 << 30, 1 << 27, Duration.ofSeconds(10), "http://h/v1/blobs"),
           Duration.ofHours(2));
 
   private final AtomicLong millis = new AtomicLong(1_000);

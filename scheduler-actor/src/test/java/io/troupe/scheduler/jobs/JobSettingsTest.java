@@ -30,7 +30,7 @@ class JobSettingsTest {
               remember = 4, remember-told = 10, remember-bytes = 5, remember-for = 6s
               supervisor-bytes = 11
               lease = 7s, batch = 8, batch-bytes = 9, window = 12, remember-stored-for = 13s
-              blobs { above = 12, largest = 13, bytes = 14, sweep = 15s }
+              blobs { above = 12, largest = 13, bytes = 14, told = 17, sweep = 15s }
             }
             troupe.bind = "::1", troupe.api.port = 16
             """);
@@ -43,7 +43,8 @@ class JobSettingsTest {
                 8,
                 9,
                 3,
-                new JobSettings.Blobs(12, 13, 14, Duration.ofSeconds(15), "http://::1:16/v1/blobs"),
+                new JobSettings.Blobs(
+                    12, 13, 14, 17, Duration.ofSeconds(15), "http://::1:16/v1/blobs"),
                 Duration.ofSeconds(13)));
   }
 
@@ -63,6 +64,7 @@ class JobSettingsTest {
         "blobs.above",
         "blobs.largest",
         "blobs.bytes",
+        "blobs.told",
         "blobs.sweep",
         "remember",
         "remember-bytes",

@@ -45,7 +45,7 @@ final class QueueSimulation {
           1 << 20,
           1 << 20,
           new JobSettings.Blobs(
-              1 << 16, 1 << 30, 1 << 30, Duration.ofSeconds(10), "http://h/v1/blobs"),
+              1 << 16, 1 << 30, 1 << 30, 1 << 27, Duration.ofSeconds(10), "http://h/v1/blobs"),
           Duration.ofDays(1));
 
   /** What a client knows of a job that he was told is accepted. */
