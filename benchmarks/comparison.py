@@ -32,8 +32,11 @@ MEASURES = {
 ONCE = {"queue", "queue_million"}
 MILLION = {"troupe", "troupe-store", "troupe-postgres", "executor"}
 #: Other ways to use a peer, which differ only in some measures.
-WAYS = {"ray-actors", "troupe-python"}
-OF_WAYS = {"noop", "latency", "kib"}
+WAYS = {
+    "ray-actors": {"noop", "latency", "kib"},
+    "troupe-python": {"noop", "latency", "kib"},
+    "troupe-java": {"noop", "kib"},
+}
 
 
 class Comparison:
@@ -138,7 +141,7 @@ class Comparison:
 
 
 def _applies(measure, name, repetition):
-    if name in WAYS and measure not in OF_WAYS:
+    if measure not in WAYS.get(name, MEASURES):
         return False
     if measure == "queue_million" and name not in MILLION:
         return False

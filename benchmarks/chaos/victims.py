@@ -1,5 +1,6 @@
 """What can be killed in a local cluster, each with how it comes back."""
 
+import collections
 import threading
 import time
 
@@ -28,6 +29,8 @@ class Victims:
         self._database = database
         self._chance = chance
         self._repairs = {}
+        self._missing = collections.Counter()
+        self._change = threading.Lock()
         self.troubles = []
 
     def kill(self, kind):
@@ -83,19 +86,26 @@ class Victims:
                 time.sleep(0.5)
 
     def _beside(self, kind, pause, repair):
-        before = self._repairs.get(kind)
-        if before and before.is_alive():
-            return  # it is being brought back, and will be
+        """What is killed while it is being brought back is brought back once more after that."""
+        with self._change:
+            self._missing[kind] += 1
+            if self._missing[kind] > 1:
+                return
+            self._repairs[kind] = threading.Thread(target=self._repair, args=(kind, pause, repair), daemon=True)
+            self._repairs[kind].start()
 
-        def run():
+    def _repair(self, kind, pause, repair):
+        while True:
+            missing = self._missing[kind]
             time.sleep(pause)
             try:
                 repair()
             except (Exception, SystemExit) as error:  # told in the end
                 self.troubles.append(f"{WORDS[kind]} did not come back: {error}")
-
-        self._repairs[kind] = threading.Thread(target=run, daemon=True)
-        self._repairs[kind].start()
+            with self._change:
+                self._missing[kind] -= missing
+                if not self._missing[kind]:
+                    return
 
     def repaired(self):
         """Waits until all has been brought back."""

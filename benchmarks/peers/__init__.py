@@ -8,6 +8,7 @@ MODULES = {
     "troupe-store": ("troupe", "store"),
     "troupe-postgres": ("troupe", "postgres"),
     "troupe-python": ("troupe_python", "memory"),
+    "troupe-java": ("troupe_java", "memory"),
     "executor": ("executor", ""),
     "ray": ("ray", ""),
     "ray-actors": ("ray", "actors"),
