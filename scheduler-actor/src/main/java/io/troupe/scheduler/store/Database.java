@@ -3,6 +3,7 @@ package io.troupe.scheduler.store;
 import com.zaxxer.hikari.HikariConfig;
 import com.zaxxer.hikari.HikariDataSource;
 import io.troupe.scheduler.pool.Store.StoreException;
+import java.io.IOException;
 import java.nio.file.Path;
 import java.sql.Connection;
 import java.sql.SQLException;
@@ -10,6 +11,7 @@ import java.time.Duration;
 import java.util.Map;
 import org.flywaydb.core.Flyway;
 import org.flywaydb.core.api.FlywayException;
+import org.h2.api.ErrorCode;
 
 /**
  * An SQL database with Troupe's schema: by default a file of H2, which one process at a time can
@@ -196,8 +198,30 @@ public final class Database implements AutoCloseable {
 
   /** What is told when something failed: which store, what, and why, in one line. */
   StoreException failed(String what, Exception why) {
-    return new StoreException(
-        name + " cannot be " + what + ": " + firstLine(why.getMessage()), why);
+    if (dialect == Dialect.H2 && why instanceof SQLException sql && endsH2(sql)) {
+      // H2 closes a file that it could not write to, and a pool would keep its dead connections:
+      // the
+      // next one opens the file again, as it was after the last commit.
+      connections.getHikariPoolMXBean().softEvictConnections();
+    }
+    return new StoreException(name + " cannot be " + what + ": " + reason(why), why);
+  }
+
+  private static boolean endsH2(SQLException failure) {
+    return failure.getErrorCode() == ErrorCode.DATABASE_IS_CLOSED
+        || failure.getErrorCode() == ErrorCode.DATABASE_CALLED_AT_SHUTDOWN
+        || failure.getErrorCode() == ErrorCode.GENERAL_ERROR_1
+        || failure.getErrorCode() == ErrorCode.IO_EXCEPTION_2;
+  }
+
+  /** Of what lies deepest where that is the disk's doing, such as that it is full. */
+  private static String reason(Throwable failure) {
+    for (Throwable cause = failure; cause != null; cause = cause.getCause()) {
+      if (cause instanceof IOException && cause.getMessage() != null) {
+        return firstLine(cause.getMessage());
+      }
+    }
+    return firstLine(failure.getMessage());
   }
 
   private static String firstLine(@org.jspecify.annotations.Nullable String text) {

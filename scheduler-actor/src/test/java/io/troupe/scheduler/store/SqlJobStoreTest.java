@@ -15,10 +15,14 @@ import io.troupe.scheduler.jobs.StoredJob;
 import io.troupe.scheduler.pool.Store.StoreException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
+import java.sql.Connection;
+import java.sql.SQLException;
+import java.sql.Statement;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.concurrent.CompletionException;
 import java.util.concurrent.CompletionStage;
 import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.AfterAll;
@@ -26,6 +30,7 @@ import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.DisplayNameGeneration;
 import org.junit.jupiter.api.DisplayNameGenerator;
+import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.EnumSource;
@@ -356,6 +361,40 @@ class SqlJobStoreTest {
       assertThat(found.result()).isEqualTo(payload);
       assertThat(found.cause()).isNotNull();
       assertThat(found.cause().message()).startsWith("half a letter").endsWith("\ud83d\ude00");
+    }
+  }
+
+  @Test
+  void a_file_that_h2_had_to_close_is_opened_again() throws Exception {
+    Database database = Database.inFolder(folder);
+    open.add(database);
+    SqlJobStore store = new SqlJobStore(database);
+    open.add(store);
+    write(store, added(job(1, JobState.QUEUED, 0, "")));
+    try (Connection one = database.connect();
+        Connection other = database.connect()) {
+      assertThat(one).as("two wait in the pool").isNotSameAs(other);
+    }
+    // What H2 does itself when a write fails, as on a full disk.
+    assertThatThrownBy(() -> closeFile(database)).isInstanceOf(SQLException.class);
+    boolean written = false;
+    for (int tries = 0; tries < 3 && !written; tries++) {
+      try {
+        write(store, added(job(2, JobState.QUEUED, 0, "")));
+        written = true;
+      } catch (CompletionException refused) {
+        assertThat(refused).hasCauseInstanceOf(StoreException.class);
+      }
+    }
+    assertThat(written).isTrue();
+    assertThat(now(store.find("demo", FIRST + 1))).isPresent();
+    assertThat(now(store.find("demo", FIRST + 2))).isPresent();
+  }
+
+  private static void closeFile(Database database) throws SQLException {
+    try (Connection connection = database.connect();
+        Statement statement = connection.createStatement()) {
+      statement.execute("shutdown immediately");
     }
   }
 }
