@@ -19,6 +19,7 @@ import java.util.Map;
  * @param upkeep what its process may take and when it is replaced
  * @param http where a server of protocol http is asked how it is
  * @param requirements the packages its workers need
+ * @param container what its workers run in
  */
 public record PoolSpec(
     String name,
@@ -32,7 +33,8 @@ public record PoolSpec(
     Duration startTimeout,
     Upkeep upkeep,
     HttpChecks http,
-    Requirements requirements) {
+    Requirements requirements,
+    Container container) {
 
   /** What holds where a pool file does not say. */
   public static final Duration DEFAULT_START_TIMEOUT = Duration.ofSeconds(60);
@@ -45,7 +47,10 @@ public record PoolSpec(
     }
   }
 
-  /** A pool with no limits and requirements of its own, whose servers are asked nothing. */
+  /**
+   * A pool of plain processes with no limits and requirements of its own, whose servers are asked
+   * nothing.
+   */
   public PoolSpec(
       String name,
       String command,
@@ -68,7 +73,8 @@ public record PoolSpec(
         startTimeout,
         Upkeep.NONE,
         HttpChecks.NONE,
-        Requirements.NONE);
+        Requirements.NONE,
+        Container.NONE);
   }
 
   /** A pool with the default start timeout. */
@@ -98,6 +104,7 @@ public record PoolSpec(
         startTimeout,
         upkeep,
         http,
-        requirements);
+        requirements,
+        container);
   }
 }

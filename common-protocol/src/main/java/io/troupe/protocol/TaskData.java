@@ -1,6 +1,7 @@
 package io.troupe.protocol;
 
 import com.fasterxml.jackson.annotation.JsonCreator;
+import io.troupe.model.Container;
 import io.troupe.model.HttpChecks;
 import io.troupe.model.PoolFile;
 import io.troupe.model.Requirements;
@@ -41,6 +42,7 @@ public record TaskData(int version, ClusterInfo cluster, String pool, Worker wor
    * @param http where a server of protocol http is asked how it is; left out by older schedulers
    * @param requirements what the process needs besides what the machine has; left out by older
    *     schedulers
+   * @param container what the process runs in; left out by older schedulers
    */
   public record Worker(
       String command,
@@ -53,7 +55,8 @@ public record TaskData(int version, ClusterInfo cluster, String pool, Worker wor
       Duration startTimeout,
       Upkeep upkeep,
       HttpChecks http,
-      Requirements requirements) {
+      Requirements requirements,
+      Container container) {
     @JsonCreator
     public Worker {
       files = List.copyOf(files);
@@ -61,6 +64,7 @@ public record TaskData(int version, ClusterInfo cluster, String pool, Worker wor
       ports = List.copyOf(ports);
       http = Objects.requireNonNullElse(http, HttpChecks.NONE);
       requirements = Objects.requireNonNullElse(requirements, Requirements.NONE);
+      container = Objects.requireNonNullElse(container, Container.NONE);
     }
 
     /** One with no limits and requirements of its own. */
@@ -84,7 +88,14 @@ public record TaskData(int version, ClusterInfo cluster, String pool, Worker wor
           startTimeout,
           Upkeep.NONE,
           HttpChecks.NONE,
-          Requirements.NONE);
+          Requirements.NONE,
+          Container.NONE);
+    }
+
+    /** How long what the process needs may take to be installed; zero when it needs nothing. */
+    public Duration preparation() {
+      Duration image = container.isEmpty() ? Duration.ZERO : container.pullTimeout();
+      return requirements.isEmpty() ? image : image.plus(requirements.timeout());
     }
   }
 }

@@ -13,6 +13,7 @@ import io.troupe.executor.mesos.AgentConnection;
 import io.troupe.executor.mesos.AgentSettings;
 import io.troupe.executor.mesos.MesosEnvironment;
 import io.troupe.executor.process.Archives;
+import io.troupe.executor.process.Containers;
 import io.troupe.executor.process.Environments;
 import io.troupe.executor.process.ExecutorMark;
 import io.troupe.executor.process.Guard;
@@ -86,6 +87,13 @@ public final class Main {
               environmentOfProcesses(variables, home),
               new Archives(home.python(), home.packages()),
               new Environments(home.packages(), home.environments(), home.environmentsBytes()),
+              new Containers(
+                  config.getConfig("troupe.executor.container"),
+                  Map.of(
+                      "troupe.framework", environment.frameworkId(),
+                      "troupe.executor", environment.executorId()),
+                  mark,
+                  home.packages()),
               mark);
       ClusterNodes nodes =
           new ClusterNodes(

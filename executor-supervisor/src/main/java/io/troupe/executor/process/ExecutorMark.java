@@ -2,6 +2,7 @@ package io.troupe.executor.process;
 
 import java.io.IOException;
 import java.nio.file.Files;
+import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
 import java.util.UUID;
 
@@ -11,7 +12,34 @@ import java.util.UUID;
 public final class ExecutorMark {
   private static final int START_FIELD = 19;
 
+  private static final int PARTS = 4;
+  private static final Path PROC = Path.of("/proc");
+
   private ExecutorMark() {}
+
+  /** Whether the executor of this mark is gone; false for what is no mark, or of elsewhere. */
+  static boolean isGone(String mark) {
+    String[] parts = mark.split("-", PARTS);
+    try {
+      if (parts.length < PARTS || !parts[2].equals(namespace())) {
+        return false;
+      }
+      return !startOf(Long.parseLong(parts[0])).equals(parts[1]);
+    } catch (NoSuchFileException e) {
+      return true;
+    } catch (IOException | RuntimeException e) {
+      return false;
+    }
+  }
+
+  private static String namespace() throws IOException {
+    return Files.getAttribute(PROC.resolve("self/ns/pid"), "unix:ino").toString();
+  }
+
+  private static String startOf(long pid) throws IOException {
+    String stat = Files.readString(PROC.resolve(pid + "/stat"));
+    return stat.substring(stat.lastIndexOf(')') + 2).split(" ", -1)[START_FIELD];
+  }
 
   /**
    * This process as PID-START-NAMESPACE-RANDOM: its number, when it was started in ticks since
@@ -21,10 +49,8 @@ public final class ExecutorMark {
   public static String own() {
     String random = UUID.randomUUID().toString();
     try {
-      String stat = Files.readString(Path.of("/proc/self/stat"));
-      String start = stat.substring(stat.lastIndexOf(')') + 2).split(" ", -1)[START_FIELD];
-      Object namespace = Files.getAttribute(Path.of("/proc/self/ns/pid"), "unix:ino");
-      return ProcessHandle.current().pid() + "-" + start + "-" + namespace + "-" + random;
+      long pid = ProcessHandle.current().pid();
+      return pid + "-" + startOf(pid) + "-" + namespace() + "-" + random;
     } catch (IOException | RuntimeException e) {
       return random;
     }

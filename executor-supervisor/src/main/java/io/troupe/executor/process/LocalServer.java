@@ -28,10 +28,12 @@ import java.nio.channels.FileChannel;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
+import java.util.Comparator;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.Set;
 import java.util.UUID;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.Executor;
@@ -52,6 +54,9 @@ final class LocalServer implements ServerProcess {
   private static final Logger log = LoggerFactory.getLogger(LocalServer.class);
   private static final String WORKER_MARK = "TROUPE_WORKER_MARK";
 
+  /** By these its processes are found, and killed. */
+  static final Set<String> MARKS = Set.of(WORKER_MARK, LocalServers.EXECUTOR_MARK);
+
   /** What tells numeric libraries how many threads they may start; each else takes the machine. */
   private static final List<String> THREAD_CAPS =
       List.of(
@@ -67,6 +72,10 @@ final class LocalServer implements ServerProcess {
   /** What a shell without one has. */
   private static final String DEFAULT_PATH = "/usr/local/bin:/usr/bin:/bin";
 
+  /** The exit code of podman and docker where they, not the command, have failed. */
+  private static final int ENGINE_FAILED = 125;
+
+  private static final int NAME_CHARS = 8;
   private static final int SIGNAL_BASE = 128;
   private static final int SIGKILL = 9;
   private static final int SIGNAL_SECONDS = 5;
@@ -92,6 +101,7 @@ final class LocalServer implements ServerProcess {
   private final Map<String, String> environment;
   private final Archives archives;
   private final Environments environments;
+  private final Containers containers;
   private final OwnSession session;
   private final ScheduledExecutorService chores;
   private final Executor logWriter;
@@ -130,6 +140,7 @@ final class LocalServer implements ServerProcess {
       Map<String, String> environment,
       Archives archives,
       Environments environments,
+      Containers containers,
       OwnSession session,
       ScheduledExecutorService chores,
       Executor logWriter) {
@@ -143,13 +154,15 @@ final class LocalServer implements ServerProcess {
     this.environment = environment;
     this.archives = archives;
     this.environments = environments;
+    this.containers = containers;
     this.session = session;
     this.chores = chores;
     this.logWriter = logWriter;
     this.memory = new MemoryWatch(Math.round(memMb(spec) * (1 << 20)), () -> tree().members());
   }
 
-  private static double memMb(TaskData.Worker spec) {
+  /** How much memory it may take, in MiB. */
+  static double memMb(TaskData.Worker spec) {
     return spec.upkeep().memMb() > 0 ? spec.upkeep().memMb() : spec.memMb();
   }
 
@@ -215,7 +228,8 @@ final class LocalServer implements ServerProcess {
             () -> {
               helping = true;
               List<String> command = session.shell(archives.command(file, sandbox), Upkeep.NONE);
-              boolean unpacked = run(command, environmentOfProcess()) == 0;
+              boolean unpacked =
+                  run(command, isContained() ? environment : environmentOfProcess()) == 0;
               helping = false;
               return unpacked;
             });
@@ -232,6 +246,9 @@ final class LocalServer implements ServerProcess {
    * environment that another executor removes as soon as it is there is made again.
    */
   private ServerEvent.@Nullable Ended prepare() throws IOException {
+    if (isContained()) {
+      return pull();
+    }
     Requirements requirements = spec.requirements();
     if (requirements.isEmpty()) {
       return null;
@@ -263,6 +280,37 @@ final class LocalServer implements ServerProcess {
     return null;
   }
 
+  private boolean isContained() {
+    return !spec.container().isEmpty();
+  }
+
+  /** Has the image brought here, by a process that ends as the worker's own would. */
+  private ServerEvent.@Nullable Ended pull() throws IOException {
+    String image = spec.container().image();
+    Optional<String> trouble = containers.trouble();
+    if (trouble.isPresent()) {
+      return trouble(trouble.get(), false);
+    }
+    if (!containers.has(image)) {
+      preparing = true;
+      helping = true;
+      int code = run(session.shell(containers.pull(image), Upkeep.NONE), environment);
+      if (code != 0) {
+        return killed ? ended(code) : trouble("its image cannot be pulled" + lastLine(), true);
+      }
+      preparing = false;
+      helping = false;
+      tail = new LogTail();
+    }
+    events.accept(new ServerEvent.Prepared());
+    return null;
+  }
+
+  private String lastLine() {
+    List<String> lines = tail.lines();
+    return lines.isEmpty() ? "" : ": " + lines.get(lines.size() - 1).strip();
+  }
+
   /** Until it has ended, and all it has started. */
   private int run(List<String> command, Map<String, String> variables) throws IOException {
     CommandLine line = new CommandLine(command.get(0));
@@ -278,12 +326,40 @@ final class LocalServer implements ServerProcess {
       seat = Seat.create(sandbox.seat(worker, start));
       channels.expect(token, new FromProcess());
     }
-    int code = run(session.shell(spec.command(), spec.upkeep()), environmentOfProcess());
-    ServerEvent.Ended ended = ended(code);
+    int code =
+        isContained()
+            ? runContained()
+            : run(session.shell(spec.command(), spec.upkeep()), environmentOfProcess());
+    ServerEvent.Ended ended =
+        isContained() && code == ENGINE_FAILED && !killed
+            ? trouble("its container cannot be run" + lastLine(), true)
+            : ended(code);
     sandboxTidy();
     ScheduledFuture<?> unused =
         chores.schedule(this::removeResults, RESULTS_STAY_SECONDS, TimeUnit.SECONDS);
     return ended;
+  }
+
+  private int runContained() throws IOException {
+    if (!spec.container().user().isEmpty()) {
+      sandbox.openTo(worker, start);
+    }
+    String name = "troupe-" + worker + "-" + mark.substring(0, NAME_CHARS);
+    Containers.Start contained =
+        containers.start(
+            name,
+            spec,
+            Map.of("troupe.task", worker, "troupe.attempt", Long.toString(start)),
+            OwnSession.plainShell(spec.command(), spec.upkeep()),
+            sandbox,
+            environmentOfProcess(),
+            environment);
+    int code = run(session.program(contained.command()), contained.environment());
+    if (killed || code != 0) {
+      // The engine removes it, unless its command line was killed in the middle of something.
+      CompletableFuture<Void> unused = CompletableFuture.runAsync(() -> containers.remove(name));
+    }
+    return code;
   }
 
   private OutputStream lines(Path file) {
@@ -336,7 +412,7 @@ final class LocalServer implements ServerProcess {
 
   /** Those that it was about to write, or that nobody has taken. */
   private void removeResults() {
-    try (var files = Files.newDirectoryStream(sandbox.blobs(), worker + "-" + leaderPid() + "-*")) {
+    try (var files = Files.newDirectoryStream(sandbox.blobs(), worker + "-" + start + "-*")) {
       for (Path file : files) {
         Files.deleteIfExists(file);
       }
@@ -345,12 +421,12 @@ final class LocalServer implements ServerProcess {
     }
   }
 
-  private synchronized long leaderPid() {
-    return pid;
-  }
-
   private Map<String, String> environmentOfProcess() {
     Map<String, String> all = new HashMap<>(environment);
+    if (isContained()) {
+      // The rest is the machine's, not the image's.
+      all.keySet().retainAll(Set.of("PYTHONPATH", LocalServers.EXECUTOR_MARK));
+    }
     all.put("PYTHONUNBUFFERED", "1");
     String threads = Long.toString(Math.max(1, Math.round(Math.ceil(spec.cpus()))));
     all.putAll(spec.env());
@@ -365,7 +441,7 @@ final class LocalServer implements ServerProcess {
       all.put("TROUPE_SEAT", sandbox.seat(worker, start).toString());
       all.put("TROUPE_STACKS", sandbox.stacks(worker, start).toString());
       all.put("TROUPE_MAX_FRAME", Integer.toString(settings.maxFrameBytes()));
-      all.put("TROUPE_BLOBS", sandbox.blobs().resolve(worker).toString());
+      all.put("TROUPE_BLOBS", sandbox.blobs().resolve(worker + "-" + start).toString());
       all.put("TROUPE_INLINE_RESULT", Integer.toString(settings.inlineResultBytes()));
       all.put("TROUPE_MAX_RESULT", Long.toString(settings.maxResultBytes()));
     }
@@ -401,6 +477,9 @@ final class LocalServer implements ServerProcess {
     }
     watchMemory();
     if (spec.protocol() != WorkerProtocol.FRAMES) {
+      if (isContained()) {
+        chores.execute(() -> find(0));
+      }
       long first = spec.ports().isEmpty() ? settings.settleTime().toMillis() : PROBE_MILLIS;
       probeIn(first);
     }
@@ -411,7 +490,7 @@ final class LocalServer implements ServerProcess {
       return;
     }
     Process started = process;
-    if (started != null && memory.look(started.pid())) {
+    if (started != null && memory.look(isContained() ? 0 : started.pid())) {
       kill();
     } else {
       ScheduledFuture<?> unused =
@@ -508,8 +587,36 @@ final class LocalServer implements ServerProcess {
 
   private ProcessTree tree() {
     Process started = process;
-    long leader = started != null && session.leads() ? started.pid() : -1;
+    // The session of a container's process is its own.
+    long leader = started != null && session.leads() && !isContained() ? started.pid() : -1;
     return new ProcessTree(leader, WORKER_MARK + "=" + mark);
+  }
+
+  /**
+   * Finds the process that is meant by a number in its container; until then signals go by way of
+   * the engine's command line.
+   *
+   * @param inside the number; 0 for the first that is no init
+   */
+  private void find(long inside) {
+    if (over) {
+      return;
+    }
+    long least = inside == 0 && containers.hasInit() ? 2 : Math.max(1, inside);
+    Optional<ProcessTable.Contained> found =
+        tree().members().stream()
+            .flatMap(process -> ProcessTable.contained(process.pid()).stream())
+            .filter(process -> process.inside() >= least)
+            .min(Comparator.comparingLong(ProcessTable.Contained::inside))
+            .filter(process -> inside == 0 || process.inside() == inside);
+    if (found.isEmpty()) {
+      later(() -> find(inside), PROBE_MILLIS);
+      return;
+    }
+    synchronized (this) {
+      pid = found.get().pid();
+      cpuSeconds = 0;
+    }
   }
 
   @Override
@@ -629,9 +736,9 @@ final class LocalServer implements ServerProcess {
     if (!preparing) {
       return Optional.empty();
     }
-    List<String> lines = tail.lines();
-    String last = lines.isEmpty() ? "" : ": " + lines.get(lines.size() - 1).strip();
-    String line = "installing requirements" + last;
+    String line =
+        (isContained() ? "pulling " + spec.container().image() : "installing requirements")
+            + lastLine();
     return Optional.of(
         new Progress(null, line.length() <= MOST_CHARS ? line : line.substring(0, MOST_CHARS)));
   }
@@ -674,10 +781,13 @@ final class LocalServer implements ServerProcess {
     @Override
     public void connected(Channel connected, Hello hello) {
       synchronized (LocalServer.this) {
-        if (hello.pid() > 0) {
+        if (hello.pid() > 0 && !isContained()) {
           pid = hello.pid(); // the command may have been a shell script that started it
           cpuSeconds = 0;
         }
+      }
+      if (isContained()) {
+        chores.execute(() -> find(hello.pid()));
       }
       channel = connected;
       events.accept(new ServerEvent.Answered());
@@ -732,7 +842,8 @@ final class LocalServer implements ServerProcess {
     protected Process launch(
         CommandLine command, Map<String, String> environment, java.nio.file.Path directory)
         throws IOException {
-      Process started = super.launch(command, environment, sandbox.files());
+      Process started =
+          super.launch(command, environment, isContained() ? sandbox.root() : sandbox.files());
       launched(started);
       return started;
     }

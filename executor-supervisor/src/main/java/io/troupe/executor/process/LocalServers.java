@@ -22,6 +22,7 @@ public final class LocalServers implements ServerLauncher {
   private final Map<String, String> environment;
   private final Archives archives;
   private final Environments environments;
+  private final Containers containers;
   private final ScheduledExecutorService chores =
       Executors.newSingleThreadScheduledExecutor(
           task -> {
@@ -43,6 +44,7 @@ public final class LocalServers implements ServerLauncher {
    * @param environment what every process gets: no token may be in it
    * @param archives unpack what is packed of the pool's files
    * @param environments what pools require
+   * @param containers for pools with an image
    * @param mark of this executor, unique on the machine
    */
   public LocalServers(
@@ -52,12 +54,14 @@ public final class LocalServers implements ServerLauncher {
       Map<String, String> environment,
       Archives archives,
       Environments environments,
+      Containers containers,
       String mark) {
     this.sandbox = sandbox;
     this.settings = settings;
     this.channels = channels;
     this.archives = archives;
     this.environments = environments;
+    this.containers = containers;
     Map<String, String> all = new java.util.HashMap<>(environment);
     all.put(EXECUTOR_MARK, mark);
     this.environment = Map.copyOf(all);
@@ -78,6 +82,7 @@ public final class LocalServers implements ServerLauncher {
             environment,
             archives,
             environments,
+            containers,
             session,
             chores,
             logWriter);

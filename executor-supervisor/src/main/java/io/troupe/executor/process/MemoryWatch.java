@@ -18,13 +18,20 @@ final class MemoryWatch {
   /** Processes that have left their parents are looked for once in so many looks. */
   private static final int LOOKS_BETWEEN_SEARCHES = 8;
 
+  private static final long NOTED_EVERY_NANOS = 2_000_000_000L;
+
   private final long limit;
   private final Supplier<List<ProcessHandle>> everywhere;
   private final long killedBefore = ProcessTable.killedForMemory();
   private List<Long> strays = List.of();
   private long looks;
   private long peak;
+
+  /** How many the kernel had killed some time ago: who is killed is still there for a while. */
   private long killedForMemory = killedBefore;
+
+  private long noted = killedBefore;
+  private long notedNanos = System.nanoTime();
   private String exhausted = "";
 
   /**
@@ -46,7 +53,7 @@ final class MemoryWatch {
     if (looks++ % LOOKS_BETWEEN_SEARCHES == LOOKS_BETWEEN_SEARCHES - 1) {
       strays = everywhere.get().stream().map(ProcessHandle::pid).toList();
     }
-    killedForMemory = ProcessTable.killedForMemory();
+    long killed = ProcessTable.killedForMemory();
     Set<Long> all = new HashSet<>(strays);
     addFamily(leader, all);
     long resident = 0;
@@ -60,6 +67,11 @@ final class MemoryWatch {
         own += memory.get().own();
         peak = Math.max(peak, pid == leader ? memory.get().peak() : 0);
       }
+    }
+    if (!living.isEmpty() && System.nanoTime() - notedNanos > NOTED_EVERY_NANOS) {
+      killedForMemory = noted;
+      noted = killed;
+      notedNanos = System.nanoTime();
     }
     peak = Math.max(peak, resident);
     if (own > limit && living.size() > 1) {

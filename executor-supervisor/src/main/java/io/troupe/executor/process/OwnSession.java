@@ -46,10 +46,6 @@ final class OwnSession {
 
   /** The program and its arguments that run a shell command within the limits. */
   List<String> shell(String command, Upkeep limits) {
-    List<String> whole = new ArrayList<>(prefix);
-    if (limits.nice() > 0) {
-      whole.addAll(List.of("nice", "-n", Integer.toString(limits.nice())));
-    }
     List<String> resources = new ArrayList<>();
     if (limits.files() > 0) {
       resources.add("--nofile=" + limits.files());
@@ -60,9 +56,27 @@ final class OwnSession {
     if (limits.coreMb() >= 0) {
       resources.add("--core=" + ((long) limits.coreMb() << 20));
     }
+    List<String> whole = new ArrayList<>();
     if (!resources.isEmpty()) {
       whole.add("prlimit");
       whole.addAll(resources);
+    }
+    whole.addAll(plainShell(command, limits));
+    return program(whole);
+  }
+
+  /** The program and its arguments that run a program in a session of its own. */
+  List<String> program(List<String> command) {
+    List<String> whole = new ArrayList<>(prefix);
+    whole.addAll(command);
+    return whole;
+  }
+
+  /** The same without a session and limits, where something else sees to these. */
+  static List<String> plainShell(String command, Upkeep limits) {
+    List<String> whole = new ArrayList<>();
+    if (limits.nice() > 0) {
+      whole.addAll(List.of("nice", "-n", Integer.toString(limits.nice())));
     }
     whole.addAll(List.of("/bin/sh", "-c", replacingTheShell(command)));
     return whole;

@@ -168,6 +168,31 @@ final class ProcessTable {
     return environment.contains("\0" + variable + "\0");
   }
 
+  /**
+   * A process in a PID namespace of its own.
+   *
+   * @param pid its number here
+   * @param inside its number there
+   */
+  record Contained(long pid, long inside) {}
+
+  /** Empty when it is in no other namespace than this process, or is gone. */
+  static Optional<Contained> contained(long pid) {
+    try {
+      for (String line : Files.readAllLines(PROC.resolve(pid + "/status"), ISO_8859_1)) {
+        if (line.startsWith("NSpid:")) {
+          String[] numbers = line.substring("NSpid:".length()).strip().split("\\s+", -1);
+          return numbers.length < 2
+              ? Optional.empty()
+              : Optional.of(new Contained(pid, Long.parseLong(numbers[numbers.length - 1])));
+        }
+      }
+    } catch (IOException | RuntimeException e) {
+      // it ended meanwhile
+    }
+    return Optional.empty();
+  }
+
   /** The fields after the command's name: state, parent, group, session, … */
   private static String[] stat(long pid) throws IOException {
     String line = new String(Files.readAllBytes(PROC.resolve(pid + "/stat")), ISO_8859_1);

@@ -7,10 +7,12 @@ import java.io.IOException;
 import java.io.InputStream;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.nio.file.attribute.PosixFilePermissions;
 import java.security.DigestInputStream;
 import java.security.MessageDigest;
 import java.security.NoSuchAlgorithmException;
 import java.util.HexFormat;
+import java.util.List;
 
 /**
  * The executor's folder on the agent and what lies where in it.
@@ -78,6 +80,23 @@ public record Sandbox(Path root) {
   /** Where a process writes the stacks of its threads when it is asked to. */
   Path stacks(String worker, long start) {
     return root.resolve("worker-" + worker + "-" + start + ".stacks");
+  }
+
+  /** Lets a worker use what is its own here although it is another user. */
+  void openTo(String worker, long start) throws IOException {
+    if (Files.exists(seat(worker, start)) && !Files.exists(stacks(worker, start))) {
+      Files.createFile(stacks(worker, start)); // it cannot make files here
+    }
+    Files.createDirectories(blobs());
+    Files.setPosixFilePermissions(root, PosixFilePermissions.fromString("rwxr-xr-x"));
+    for (Path shared : List.of(blobs(), files())) {
+      Files.setPosixFilePermissions(shared, PosixFilePermissions.fromString("rwxrwxrwx"));
+    }
+    for (Path own : List.of(seat(worker, start), stacks(worker, start), root.resolve(SOCKET))) {
+      if (Files.exists(own)) {
+        Files.setPosixFilePermissions(own, PosixFilePermissions.fromString("rw-rw-rw-"));
+      }
+    }
   }
 
   /** SHA-256 of a file, in lower-case hexadecimal digits. */

@@ -158,10 +158,10 @@ final class Worker {
     interrupted = 0;
     ServerProcess server = startProcess();
     current = starts;
-    if (spec.requirements().isEmpty()) {
+    if (spec.preparation().isZero()) {
       return started(server);
     }
-    timers.startSingleTimer(Timer.PREPARE_DEADLINE, spec.requirements().timeout());
+    timers.startSingleTimer(Timer.PREPARE_DEADLINE, spec.preparation());
     changed(WorkerState.PREPARING, server);
     return preparing(server);
   }
@@ -193,8 +193,10 @@ final class Worker {
 
   private Behavior<Command> onPreparedTooLate(ServerProcess server) {
     String message =
-        "its requirements were not installed within "
-            + spec.requirements().timeout().toSeconds()
+        (spec.container().isEmpty()
+                ? "its requirements were not installed within "
+                : "its image was not there within ")
+            + spec.preparation().toSeconds()
             + " s";
     return lookAndKill(server, new Doom(Cause.Kind.TIMEOUT, message, true));
   }
@@ -524,9 +526,8 @@ final class Worker {
       return retire(server, pipe);
     }
     killRetired();
-    Duration preparation =
-        spec.requirements().isEmpty() ? Duration.ZERO : spec.requirements().timeout();
-    timers.startSingleTimer(Timer.REPLACEMENT_DEADLINE, spec.startTimeout().plus(preparation));
+    timers.startSingleTimer(
+        Timer.REPLACEMENT_DEADLINE, spec.startTimeout().plus(spec.preparation()));
     replacement = startProcess();
     return Behaviors.same();
   }

@@ -10,6 +10,7 @@ import io.troupe.executor.channel.ChannelServer;
 import io.troupe.executor.channel.EventLoop;
 import io.troupe.executor.supervision.ServerEvent;
 import io.troupe.executor.supervision.ServerProcess;
+import io.troupe.model.Container;
 import io.troupe.model.ContentType;
 import io.troupe.model.HttpChecks;
 import io.troupe.model.PoolFile;
@@ -95,6 +96,7 @@ class LocalServersTest {
             new Archives("python3", Path.of("src/main/python").toAbsolutePath()),
             new Environments(
                 Path.of("src/main/python").toAbsolutePath(), folder.resolve("envs"), 1L << 40),
+            ContainerServersTest.containers("test-" + folder.getFileName()),
             "test-" + folder.getFileName());
   }
 
@@ -129,7 +131,8 @@ class LocalServersTest {
                 Duration.ofSeconds(60),
                 upkeep,
                 checks,
-                requirements),
+                requirements,
+                Container.NONE),
             events::add);
   }
 

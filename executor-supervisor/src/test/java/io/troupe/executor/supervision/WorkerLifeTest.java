@@ -15,6 +15,7 @@ import akka.actor.testkit.typed.javadsl.TestProbe;
 import akka.actor.typed.ActorRef;
 import io.troupe.executor.supervision.FakeServers.FakeServer;
 import io.troupe.executor.supervision.WorkerLife.Step;
+import io.troupe.model.Container;
 import io.troupe.model.ContentType;
 import io.troupe.model.HttpChecks;
 import io.troupe.model.Requirements;
@@ -247,7 +248,8 @@ class WorkerLifeTest {
                         Duration.ofSeconds(60),
                         new Upkeep(0, 0, 0, -1, 0, 1, Duration.ZERO, 0, Duration.ZERO),
                         HttpChecks.NONE,
-                        requirements),
+                        requirements,
+                        Container.NONE),
                     SETTINGS,
                     servers,
                     actors::nanos,

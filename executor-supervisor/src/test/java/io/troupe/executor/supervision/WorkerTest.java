@@ -7,6 +7,7 @@ import akka.actor.testkit.typed.javadsl.TestProbe;
 import akka.actor.typed.ActorRef;
 import io.troupe.executor.supervision.FakeServers.FakeServer;
 import io.troupe.model.Cause;
+import io.troupe.model.Container;
 import io.troupe.model.ContentType;
 import io.troupe.model.HttpChecks;
 import io.troupe.model.Raised;
@@ -73,7 +74,8 @@ class WorkerTest {
                         START_TIMEOUT,
                         upkeep,
                         HttpChecks.NONE,
-                        requirements),
+                        requirements,
+                        Container.NONE),
                     SETTINGS,
                     servers,
                     actors::nanos,

@@ -414,7 +414,8 @@ final class Framework {
             spec.startTimeout(),
             spec.upkeep(),
             spec.http(),
-            spec.requirements()));
+            spec.requirements(),
+            spec.container()));
   }
 
   // ---- what becomes of tasks, executors and agents

@@ -7,6 +7,7 @@ import com.typesafe.config.ConfigMemorySize;
 import com.typesafe.config.ConfigObject;
 import com.typesafe.config.ConfigValue;
 import com.typesafe.config.ConfigValueType;
+import io.troupe.model.Container;
 import io.troupe.model.HttpChecks;
 import io.troupe.model.JobPolicy;
 import io.troupe.model.JobPolicy.Durability;
@@ -52,7 +53,8 @@ public final class PoolSpecReader {
           "recycle",
           "http",
           "requirements",
-          "image");
+          "image",
+          "container");
   private static final Set<String> RESOURCE_KEYS = Set.of("cpus", "mem", "ports");
   private static final Set<String> SIZE_KEYS = Set.of("min", "max");
   private static final Set<String> HTTP_KEYS = Set.of("ready", "health");
@@ -65,6 +67,8 @@ public final class PoolSpecReader {
   private static final Set<String> JOB_LIMIT_KEYS = Set.of("queued", "concurrency", "rate");
   private static final Set<String> REQUIREMENT_KEYS =
       Set.of("sha256", "python", "wheels", "timeout");
+  private static final Set<String> CONTAINER_KEYS =
+      Set.of("user", "network", "mounts", "pull-timeout");
   private static final Set<String> FILE_KEYS = Set.of("name", "sha256", "form");
 
   private static final Pattern NAME = Pattern.compile("[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?");
@@ -124,7 +128,6 @@ public final class PoolSpecReader {
 
   private static PoolSpec read(Config pool) {
     known("", pool.root(), KEYS);
-    refuseLater(pool);
     String name = required(pool, "name");
     if (!NAME.matcher(name).matches()) {
       throw new InvalidPoolException(
@@ -154,7 +157,8 @@ public final class PoolSpecReader {
             : PoolSpec.DEFAULT_START_TIMEOUT,
         upkeep(pool),
         http(pool, protocol),
-        requirements(pool));
+        requirements(pool),
+        container(pool));
   }
 
   private static Upkeep upkeep(Config pool) {
@@ -226,13 +230,6 @@ public final class PoolSpecReader {
     }
   }
 
-  private static void refuseLater(Config pool) {
-    if (pool.hasPath("image")) {
-      throw new InvalidPoolException(
-          "image is not supported yet: leave it out, and workers run as plain processes");
-    }
-  }
-
   private static String required(Config pool, String key) {
     if (!pool.hasPath(key)) {
       throw new InvalidPoolException("the pool has no " + key + ": add " + key + " = …");
@@ -289,6 +286,31 @@ public final class PoolSpecReader {
         given.hasPath("timeout")
             ? duration(pool, "requirements.timeout")
             : Requirements.DEFAULT_TIMEOUT);
+  }
+
+  private static Container container(Config pool) {
+    Config given = part(pool, "container", CONTAINER_KEYS);
+    if (!pool.hasPath("image")) {
+      if (pool.hasPath("container")) {
+        throw new InvalidPoolException("container says how workers run in an image: add image");
+      }
+      return Container.NONE;
+    }
+    if (pool.hasPath("requirements")) {
+      throw new InvalidPoolException(
+          "requirements are installed on agents, not in images: leave out either, and have the"
+              + " packages in the image");
+    }
+    return new Container(
+        pool.getString("image"),
+        given.hasPath("container.user") ? given.getString("container.user") : "",
+        given.hasPath("container.network")
+            ? given.getString("container.network")
+            : Container.DEFAULT_NETWORK,
+        given.hasPath("container.mounts") ? given.getStringList("container.mounts") : List.of(),
+        given.hasPath("container.pull-timeout")
+            ? duration(given, "container.pull-timeout")
+            : Container.DEFAULT_PULL_TIMEOUT);
   }
 
   private static List<PoolFile> files(Config pool) {

@@ -4,6 +4,7 @@ import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.node.ArrayNode;
 import com.fasterxml.jackson.databind.node.JsonNodeFactory;
 import com.fasterxml.jackson.databind.node.ObjectNode;
+import io.troupe.model.Container;
 import io.troupe.model.HttpChecks;
 import io.troupe.model.JobPolicy;
 import io.troupe.model.JobPolicy.Limits;
@@ -70,6 +71,15 @@ final class PoolSpecJson {
           .put("python", requirements.python())
           .put("wheels", requirements.wheels())
           .put("timeoutMillis", requirements.timeout().toMillis());
+    }
+    Container container = spec.container();
+    if (!container.isEmpty()) {
+      ObjectNode node = json.putObject("container");
+      node.put("image", container.image())
+          .put("user", container.user())
+          .put("network", container.network())
+          .put("pullTimeoutMillis", container.pullTimeout().toMillis());
+      container.mounts().forEach(node.putArray("mounts")::add);
     }
     return json;
   }
@@ -145,7 +155,22 @@ final class PoolSpecJson {
         new HttpChecks(
             json.path("http").path("ready").asText(""),
             json.path("http").path("health").asText("")),
-        requirements(json.path("requirements")));
+        requirements(json.path("requirements")),
+        container(json.path("container")));
+  }
+
+  private static Container container(JsonNode json) {
+    if (json.isMissingNode()) {
+      return Container.NONE;
+    }
+    List<String> mounts = new ArrayList<>();
+    json.path("mounts").forEach(mount -> mounts.add(mount.asText()));
+    return new Container(
+        json.path("image").asText(),
+        json.path("user").asText(),
+        json.path("network").asText(),
+        mounts,
+        Duration.ofMillis(json.path("pullTimeoutMillis").asLong()));
   }
 
   private static Requirements requirements(JsonNode json) {

@@ -6,6 +6,7 @@ import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import io.troupe.mesos.WireFormat;
 import io.troupe.model.Cause;
+import io.troupe.model.Container;
 import io.troupe.model.HttpChecks;
 import io.troupe.model.JobPolicy;
 import io.troupe.model.PoolFile;
@@ -248,7 +249,8 @@ class TranslationTest {
             PoolSpec.DEFAULT_START_TIMEOUT,
             Upkeep.NONE,
             HttpChecks.NONE,
-            new Requirements("1".repeat(64), "python3", "", Duration.ofMinutes(1)));
+            new Requirements("1".repeat(64), "python3", "", Duration.ofMinutes(1)),
+            Container.NONE);
     ExecutorPlan plan =
         ExecutorPlan.of(
             spec,

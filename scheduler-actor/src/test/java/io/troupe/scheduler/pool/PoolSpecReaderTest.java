@@ -3,6 +3,7 @@ package io.troupe.scheduler.pool;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import io.troupe.model.Container;
 import io.troupe.model.HttpChecks;
 import io.troupe.model.JobPolicy;
 import io.troupe.model.PoolFile;
@@ -64,7 +65,8 @@ class PoolSpecReaderTest {
                 Duration.ofSeconds(5),
                 new Upkeep(2048, 1024, 64, 0, 5, 1000, Duration.ofHours(1), 512, Duration.ZERO),
                 HttpChecks.NONE,
-                Requirements.NONE));
+                Requirements.NONE,
+                Container.NONE));
   }
 
   @Test
@@ -151,13 +153,17 @@ class PoolSpecReaderTest {
           comand = x                          | unknown key 'comand': did you mean 'command'?
           resources.cpu = 1                   | did you mean 'resources.cpus'?
           job { timout = 1s }                 | did you mean 'job.timeout'?
-          wibbledywobble = 1                  | known are command, env, files
+          wibbledywobble = 1                  | known are command, container, env
           name = Not_This                     | lower-case letters, digits and dashes
           command = " "                       | command must not be empty
           protocol = http                     | add ports = 1 to resources
           http.ready = /ready                 | is for pools with protocol = http
           protocol = smoke                    | protocol must be frames, http or none, not 'smoke'
-          image = "python:3.12"               | image is not supported yet
+          image = "python:3.12", requirements.sha256 = "0000000000000000000000000000000000000000000000000000000000000000" | requirements are installed on agents
+          image = "--help"                    | image is a name such as python:3.12
+          image = "p", container { mounts = ["data"] } | container.mounts are like /data:/data
+          image = "p", container { network = "" } | container.network is host, none or the name
+          container { user = me }             | add image
           requirements = requirements.txt     | must be uploaded first
           requirements { sha256 = "0" }       | requirements.sha256 must be 64
           requirements { }                    | the pool has no requirements.sha256

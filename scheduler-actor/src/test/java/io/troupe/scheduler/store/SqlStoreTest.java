@@ -3,6 +3,7 @@ package io.troupe.scheduler.store;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import io.troupe.model.Container;
 import io.troupe.model.HttpChecks;
 import io.troupe.model.JobPolicy;
 import io.troupe.model.PoolFile;
@@ -73,7 +74,8 @@ class SqlStoreTest {
         Duration.ofSeconds(5),
         new Upkeep(2, 3, 4, 5, 6, 7, Duration.ofMillis(8), 9.5, Duration.ofMillis(10)),
         new HttpChecks("/ready", "/health"),
-        new Requirements("1".repeat(64), "python3.12", "/wheels", Duration.ofMinutes(7)));
+        new Requirements("1".repeat(64), "python3.12", "/wheels", Duration.ofMinutes(7)),
+        new Container("python:3.12", "1:2", "none", List.of("/a:/b:ro"), Duration.ofMinutes(3)));
   }
 
   private static WorkerRecord worker(String pool, int slot, long launch, Phase phase) {
