@@ -130,6 +130,10 @@ class LeanTest(unittest.TestCase):
                 connection.recv(1 << 16)
                 for piece in pieces:
                     connection.sendall(piece)
+                # To close on what has not been read would take the answer back.
+                connection.shutdown(socket.SHUT_WR)
+                while connection.recv(1 << 16):
+                    pass
 
         threading.Thread(target=answer, daemon=True).start()
         return lean.Line(server.getsockname(), timeout=10)
