@@ -202,7 +202,8 @@ class ContainerServersTest {
         () ->
             server.sample().filter(status -> status.rss() > MIB).stream()
                 .anyMatch(status -> ProcessTable.contained(status.pid()).isPresent()));
-    assertThat(Files.readString(folder.resolve("worker-mine.0.1.stdout"))).contains("job-1 here");
+    Path log = folder.resolve("worker-mine.0.1.stdout");
+    eventually("what it prints is in its log", () -> read(log).contains("job-1 here"));
   }
 
   @Test
@@ -255,6 +256,14 @@ class ContainerServersTest {
     server.kill();
     assertThat(expect(ServerEvent.Ended.class).signal()).isEqualTo(9);
     eventually("all are gone", () -> inside.stream().noneMatch(pid -> lives(pid)));
+  }
+
+  private static String read(Path file) {
+    try {
+      return Files.readString(file);
+    } catch (IOException notYet) {
+      return "";
+    }
   }
 
   private List<Long> inside() {
