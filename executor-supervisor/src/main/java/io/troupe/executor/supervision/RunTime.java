@@ -5,7 +5,7 @@ import java.util.List;
 
 /**
  * How long jobs run, as a moving average, and so how many a process should be sent ahead: about ten
- * milliseconds of work beyond the job that runs, and none where a job takes that long itself.
+ * milliseconds of work beyond the job that runs, but one job at least unless jobs are slow.
  *
  * @param micros the average, in microseconds; negative while nothing is known
  */
@@ -13,6 +13,12 @@ record RunTime(double micros) {
   static final RunTime UNKNOWN = new RunTime(-1);
   static final int MAX_DEPTH = 256;
   private static final double AHEAD_MICROS = 10_000;
+
+  /**
+   * Up to here a process has its next job at hand when one ends: where all processors are busy, an
+   * executor may wait some milliseconds for its turn to send it.
+   */
+  private static final double SLOW_MICROS = 50_000;
 
   /** A result weighs so much in the average, a batch of them more. */
   private static final double WEIGHT = 0.1;
@@ -31,9 +37,9 @@ record RunTime(double micros) {
 
   /** How many jobs one process should have, the running one included; from 1 to 256. */
   int depth() {
-    if (micros < 0 || micros >= AHEAD_MICROS) {
+    if (micros < 0 || micros >= SLOW_MICROS) {
       return 1;
     }
-    return (int) Math.min(MAX_DEPTH, 1 + AHEAD_MICROS / Math.max(1, micros));
+    return (int) Math.max(2, Math.min(MAX_DEPTH, 1 + AHEAD_MICROS / Math.max(1, micros)));
   }
 }

@@ -64,8 +64,18 @@ class RulesTest {
   class How_many_jobs_are_sent_ahead {
 
     @ParameterizedTest
-    @CsvSource({"10000, 1", "60000000, 1", "5000, 3", "1000, 11", "100, 101", "2, 256", "0, 256"})
-    void is_about_ten_milliseconds_of_work(long micros, int depth) {
+    @CsvSource({
+      "50000, 1",
+      "60000000, 1",
+      "49000, 2",
+      "10000, 2",
+      "5000, 3",
+      "1000, 11",
+      "100, 101",
+      "2, 256",
+      "0, 256"
+    })
+    void is_about_ten_milliseconds_of_work_and_one_job_up_to_fifty(long micros, int depth) {
       assertThat(RunTime.UNKNOWN.with(List.of(outcome("a", 0, micros))).depth()).isEqualTo(depth);
     }
 
