@@ -236,9 +236,8 @@ final class LocalServer implements ServerProcess {
     if (done) {
       return null;
     }
-    List<String> lines = tail.lines();
-    String why = lines.isEmpty() ? "" : ": " + lines.get(lines.size() - 1);
-    return trouble("archive " + file.name() + " of the pool cannot be unpacked" + why, killed);
+    return trouble(
+        "archive " + file.name() + " of the pool cannot be unpacked" + lastLine(), killed);
   }
 
   /**

@@ -300,12 +300,13 @@ public final class JobQueue {
         .onMessage(NotOpened.class, this::onNotOpened)
         .onMessageEquals(OpenAgain.NOW, () -> open(stash))
         .onMessage(Close.class, this::onClose)
-        .onAnyMessage(
-            message -> {
-              stash.stash(message);
-              return Behaviors.same();
-            })
+        .onAnyMessage(message -> later(message, stash))
         .build();
+  }
+
+  private static Behavior<Command> later(Command message, StashBuffer<Command> stash) {
+    stash.stash(message);
+    return Behaviors.same();
   }
 
   private Behavior<Command> onNotOpened(NotOpened not) {
@@ -343,11 +344,7 @@ public final class JobQueue {
               return filling(reads - 1, stash);
             })
         .onMessage(Close.class, this::onClose)
-        .onAnyMessage(
-            message -> {
-              stash.stash(message);
-              return Behaviors.same();
-            })
+        .onAnyMessage(message -> later(message, stash))
         .build();
   }
 
