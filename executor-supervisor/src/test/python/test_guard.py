@@ -2,6 +2,8 @@ import os
 import pathlib
 import subprocess
 import sys
+import tempfile
+import time
 import unittest
 
 GUARD = pathlib.Path(__file__).resolve().parents[2] / "main/python/troupe/guard.py"
@@ -20,8 +22,8 @@ class GuardTest(unittest.TestCase):
         self.addCleanup(process.kill)
         return process
 
-    def guard(self, own):
-        guard = subprocess.Popen([sys.executable, "-I", "-S", GUARD, own], stdin=subprocess.PIPE)
+    def guard(self, own, *folders):
+        guard = subprocess.Popen([sys.executable, "-I", "-S", GUARD, own, *folders], stdin=subprocess.PIPE)
         self.addCleanup(guard.wait, 60)
         self.addCleanup(guard.kill)
         self.addCleanup(guard.stdin.close)
@@ -47,6 +49,27 @@ class GuardTest(unittest.TestCase):
         self.assertEqual(0, guard.wait(60))
         for process in (elsewhere, unmarked, strange, here):
             self.assertIsNone(process.poll())
+
+    def test_secrets_of_executors_that_are_gone_are_removed_and_its_own_in_the_end(self):
+        gone, here, other = self.sleeper(), self.sleeper(), self.sleeper()
+        temporary = tempfile.TemporaryDirectory()
+        self.addCleanup(temporary.cleanup)
+        folder = pathlib.Path(temporary.name)
+        left, own, others = (folder / f"troupe-secrets-{mark(process)}" for process in (gone, here, other))
+        strange = folder / "troupe-secrets-x"
+        for each in (left, own, others, strange):
+            (each / "p.0.1-1").mkdir(parents=True)
+            (each / "p.0.1-1" / "KEY").write_text("s3cret")
+        gone.kill()
+        gone.wait(60)
+        guard = self.guard(mark(here), str(folder / "none"), str(folder))
+        deadline = time.monotonic() + 30
+        while left.exists() and time.monotonic() < deadline:
+            time.sleep(0.01)
+        self.assertEqual({own, others, strange}, set(folder.iterdir()))
+        guard.stdin.close()
+        self.assertEqual(0, guard.wait(60))
+        self.assertEqual({others, strange}, set(folder.iterdir()))
 
 
 if __name__ == "__main__":

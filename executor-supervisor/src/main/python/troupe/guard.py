@@ -1,4 +1,4 @@
-"""Kills what executors leave behind: ``python3 -I -S guard.py MARK``, started by the executor with a pipe as stdin.
+"""Kills what executors leave behind: ``python3 -I -S guard.py MARK [FOLDER…]``, started by the executor with a pipe as stdin.
 
 The end of the pipe means that the executor is gone, however it went. Then every process that carries
 TROUPE_EXECUTOR_MARK=MARK in its environment gets SIGKILL, until there is none.
@@ -6,9 +6,12 @@ TROUPE_EXECUTOR_MARK=MARK in its environment gets SIGKILL, until there is none.
 A mark is PID-START-NAMESPACE-RANDOM: its executor's process, when that was started in ticks since boot, and its PID namespace, so
 that a later process with the same number is not taken for it. At its own start the guard kills what carries the mark of an executor
 that is gone, for when its guard was killed with it.
+
+In each FOLDER it removes troupe-secrets-MARK in the end, and at its start those of executors that are gone.
 """
 
 import os
+import shutil
 import signal
 import sys
 import time
@@ -19,6 +22,7 @@ LIMIT_SECONDS = 60
 
 
 VARIABLE = b"TROUPE_EXECUTOR_MARK="
+SECRETS = b"troupe-secrets-"
 
 
 def mark_of(pid):
@@ -90,15 +94,31 @@ def sweep(doomed):
         time.sleep(SECONDS_BETWEEN_SCANS)
 
 
+def remove_secrets(folder, doomed):
+    """Removes this user's folders of secrets with a doomed mark; what is not there, or another's, is left alone."""
+    try:
+        names = os.listdir(folder)
+    except OSError:
+        return
+    for name in names:
+        path = os.path.join(folder, name)
+        if name.startswith(SECRETS) and doomed(name[len(SECRETS) :]) and os.lstat(path).st_uid == os.geteuid():
+            shutil.rmtree(path, ignore_errors=True)
+
+
 def main():
     for ignored in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(ignored, signal.SIG_IGN)
-    own = os.fsencode(sys.argv[1])
+    own, folders = os.fsencode(sys.argv[1]), [os.fsencode(folder) for folder in sys.argv[2:]]
     sweep(is_gone)
+    for folder in folders:
+        remove_secrets(folder, is_gone)
     while True:
         if not os.read(0, 4096):
             break
     sweep(lambda mark: mark == own)
+    for folder in folders:
+        remove_secrets(folder, lambda mark: mark == own)
 
 
 if __name__ == "__main__":

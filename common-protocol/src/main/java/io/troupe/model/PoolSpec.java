@@ -20,6 +20,7 @@ import java.util.Map;
  * @param http where a server of protocol http is asked how it is
  * @param requirements the packages its workers need
  * @param container what its workers run in
+ * @param secrets what its workers find in files that nobody else sees
  */
 public record PoolSpec(
     String name,
@@ -34,7 +35,8 @@ public record PoolSpec(
     Upkeep upkeep,
     HttpChecks http,
     Requirements requirements,
-    Container container) {
+    Container container,
+    List<PoolSecret> secrets) {
 
   /** What holds where a pool file does not say. */
   public static final Duration DEFAULT_START_TIMEOUT = Duration.ofSeconds(60);
@@ -42,9 +44,42 @@ public record PoolSpec(
   public PoolSpec {
     files = List.copyOf(files);
     env = Map.copyOf(env);
+    secrets = List.copyOf(secrets);
     if (startTimeout.isNegative() || startTimeout.isZero()) {
       throw new IllegalArgumentException("start-timeout must be positive: " + startTimeout);
     }
+  }
+
+  /** A pool without secrets. */
+  public PoolSpec(
+      String name,
+      String command,
+      WorkerProtocol protocol,
+      List<PoolFile> files,
+      Resources resources,
+      PoolSize size,
+      JobPolicy job,
+      Map<String, String> env,
+      Duration startTimeout,
+      Upkeep upkeep,
+      HttpChecks http,
+      Requirements requirements,
+      Container container) {
+    this(
+        name,
+        command,
+        protocol,
+        files,
+        resources,
+        size,
+        job,
+        env,
+        startTimeout,
+        upkeep,
+        http,
+        requirements,
+        container,
+        List.of());
   }
 
   /**
@@ -92,6 +127,15 @@ public record PoolSpec(
 
   /** The same pool with another size. */
   public PoolSpec withSize(PoolSize newSize) {
+    return with(newSize, secrets);
+  }
+
+  /** The same pool with other secrets, or other versions of them. */
+  public PoolSpec withSecrets(List<PoolSecret> newSecrets) {
+    return with(size, newSecrets);
+  }
+
+  private PoolSpec with(PoolSize newSize, List<PoolSecret> newSecrets) {
     return new PoolSpec(
         name,
         command,
@@ -105,6 +149,7 @@ public record PoolSpec(
         upkeep,
         http,
         requirements,
-        container);
+        container,
+        newSecrets);
   }
 }

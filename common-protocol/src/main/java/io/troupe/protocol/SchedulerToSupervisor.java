@@ -18,6 +18,21 @@ public sealed interface SchedulerToSupervisor extends WireMessage {
   record Registered(ActorRef<SupervisorToQueue> queue, Duration lease, String blobs)
       implements SchedulerToSupervisor {}
 
+  /**
+   * Where the secrets of the supervisor's pool are: {@code GET URL/NAME/VERSION} with {@code
+   * Authorization: Bearer TOKEN}. Said before {@link Registered}, anew at each registration.
+   *
+   * @param url below which they are
+   * @param token good for the secrets of this pool, while this scheduler runs
+   */
+  record SecretsAt(String url, String token) implements SchedulerToSupervisor {
+    /** Without the token, as messages may be logged. */
+    @Override
+    public String toString() {
+      return "SecretsAt[url=" + url + "]";
+    }
+  }
+
   /** Not welcome, for this reason; the supervisor may ask again later. */
   record Refused(String reason) implements SchedulerToSupervisor {}
 

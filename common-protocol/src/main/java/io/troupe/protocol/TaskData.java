@@ -24,8 +24,17 @@ import java.util.Objects;
  */
 public record TaskData(int version, ClusterInfo cluster, String pool, Worker worker) {
 
+  /** How long fetching the secrets of a process may take. */
+  public static final Duration SECRETS_TIMEOUT = Duration.ofSeconds(60);
+
   /** What the fetcher calls the requirements file in the sandbox. */
   public static final String REQUIREMENTS = "requirements.txt";
+
+  /**
+   * A secret by its name and the version of its content, which says nothing about it. The content
+   * is asked for at the scheduler, as {@link SchedulerToSupervisor.SecretsAt} says.
+   */
+  public record Secret(String name, String version) {}
 
   /**
    * One worker.
@@ -43,6 +52,7 @@ public record TaskData(int version, ClusterInfo cluster, String pool, Worker wor
    * @param requirements what the process needs besides what the machine has; left out by older
    *     schedulers
    * @param container what the process runs in; left out by older schedulers
+   * @param secrets what the process finds in files; left out by older schedulers
    */
   public record Worker(
       String command,
@@ -56,7 +66,8 @@ public record TaskData(int version, ClusterInfo cluster, String pool, Worker wor
       Upkeep upkeep,
       HttpChecks http,
       Requirements requirements,
-      Container container) {
+      Container container,
+      List<Secret> secrets) {
     @JsonCreator
     public Worker {
       files = List.copyOf(files);
@@ -65,6 +76,37 @@ public record TaskData(int version, ClusterInfo cluster, String pool, Worker wor
       http = Objects.requireNonNullElse(http, HttpChecks.NONE);
       requirements = Objects.requireNonNullElse(requirements, Requirements.NONE);
       container = Objects.requireNonNullElse(container, Container.NONE);
+      secrets = List.copyOf(Objects.requireNonNullElse(secrets, List.of()));
+    }
+
+    /** One without secrets. */
+    public Worker(
+        String command,
+        WorkerProtocol protocol,
+        List<PoolFile> files,
+        Map<String, String> env,
+        List<Integer> ports,
+        double memMb,
+        double cpus,
+        Duration startTimeout,
+        Upkeep upkeep,
+        HttpChecks http,
+        Requirements requirements,
+        Container container) {
+      this(
+          command,
+          protocol,
+          files,
+          env,
+          ports,
+          memMb,
+          cpus,
+          startTimeout,
+          upkeep,
+          http,
+          requirements,
+          container,
+          List.of());
     }
 
     /** One with no limits and requirements of its own. */
@@ -92,10 +134,14 @@ public record TaskData(int version, ClusterInfo cluster, String pool, Worker wor
           Container.NONE);
     }
 
-    /** How long what the process needs may take to be installed; zero when it needs nothing. */
+    /**
+     * How long what the process needs may take to be installed and fetched; zero when it needs
+     * nothing.
+     */
     public Duration preparation() {
       Duration image = container.isEmpty() ? Duration.ZERO : container.pullTimeout();
-      return requirements.isEmpty() ? image : image.plus(requirements.timeout());
+      Duration fetched = secrets.isEmpty() ? image : image.plus(SECRETS_TIMEOUT);
+      return requirements.isEmpty() ? fetched : fetched.plus(requirements.timeout());
     }
   }
 }

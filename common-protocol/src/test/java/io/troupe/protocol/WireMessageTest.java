@@ -76,6 +76,7 @@ class WireMessageTest {
         new SupervisorToScheduler.Report("e@a", 3, List.of(worker)),
         new SchedulerToSupervisor.Registered(
             queue.getRef(), Duration.ofSeconds(10), "http://127.0.0.1:7070/v1/blobs"),
+        new SchedulerToSupervisor.SecretsAt("http://127.0.0.1:7070/v1/secrets/demo", "t0k3n"),
         new SchedulerToSupervisor.Refused("another version"),
         new SchedulerToSupervisor.RegisterAgain(),
         new SchedulerToSupervisor.Cancel(List.of(ref)),

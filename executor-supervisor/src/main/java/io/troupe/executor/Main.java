@@ -8,6 +8,7 @@ import com.typesafe.config.ConfigFactory;
 import io.troupe.executor.channel.ChannelServer;
 import io.troupe.executor.channel.EventLoop;
 import io.troupe.executor.channel.HttpBlobs;
+import io.troupe.executor.channel.HttpSecrets;
 import io.troupe.executor.channel.NearBlobs;
 import io.troupe.executor.mesos.AgentConnection;
 import io.troupe.executor.mesos.AgentSettings;
@@ -19,14 +20,19 @@ import io.troupe.executor.process.ExecutorMark;
 import io.troupe.executor.process.Guard;
 import io.troupe.executor.process.LocalServers;
 import io.troupe.executor.process.Sandbox;
+import io.troupe.executor.process.SecretFiles;
 import io.troupe.executor.process.ServerSettings;
 import io.troupe.executor.supervision.ClusterNodes;
 import io.troupe.executor.supervision.Supervisor;
 import io.troupe.executor.supervision.SupervisorSettings;
 import io.troupe.executor.supervision.TaskReports;
+import io.troupe.protocol.TaskData;
 import java.io.IOException;
+import java.nio.file.Path;
 import java.time.Duration;
+import java.util.ArrayList;
 import java.util.HashMap;
+import java.util.List;
 import java.util.Map;
 import org.slf4j.LoggerFactory;
 import scala.concurrent.ExecutionContext;
@@ -72,7 +78,10 @@ public final class Main {
     ServerSettings servers = ServerSettings.from(config);
     ExecutorHome home = ExecutorHome.from(variables);
     String mark = ExecutorMark.own();
-    try (Guard guard = Guard.start(home.python(), home.packages(), mark);
+    Path secretsRoot = SecretFiles.root(secretRoots(variables), sandbox.root());
+    try (SecretFiles secrets =
+            new SecretFiles(new HttpSecrets(TaskData.SECRETS_TIMEOUT), secretsRoot, mark);
+        Guard guard = Guard.start(home.python(), home.packages(), mark, secretsRoot);
         EventLoop loop = EventLoop.start("troupe-loop");
         ChannelServer channels =
             ChannelServer.open(sandbox.socket(), servers.maxFrameBytes(), loop)) {
@@ -94,6 +103,7 @@ public final class Main {
                       "troupe.executor", environment.executorId()),
                   mark,
                   home.packages()),
+              secrets,
               mark);
       ClusterNodes nodes =
           new ClusterNodes(
@@ -121,6 +131,17 @@ public final class Main {
   private static Duration acknowledgeLimit(MesosEnvironment environment) {
     Duration grace = environment.shutdownGrace();
     return grace.compareTo(Duration.ofSeconds(2)) < 0 ? Duration.ofSeconds(2) : grace;
+  }
+
+  /** Where a machine keeps in memory what is in files. */
+  private static List<Path> secretRoots(Map<String, String> variables) {
+    List<Path> roots = new ArrayList<>(List.of(Path.of("/dev/shm")));
+    String ofUser = variables.getOrDefault("XDG_RUNTIME_DIR", "");
+    if (ofUser.startsWith("/")) {
+      roots.add(Path.of(ofUser));
+    }
+    roots.add(Path.of("/run"));
+    return roots;
   }
 
   private static Config localConfig(Config config) {

@@ -11,6 +11,7 @@ import io.troupe.scheduler.pool.Store.StoreException;
 import io.troupe.scheduler.store.BlobStore;
 import io.troupe.scheduler.store.Database;
 import io.troupe.scheduler.store.FileStore;
+import io.troupe.scheduler.store.Secrets;
 import io.troupe.scheduler.store.SqlJobStore;
 import io.troupe.scheduler.store.SqlStore;
 import java.io.IOException;
@@ -126,7 +127,8 @@ public final class Main implements Callable<Integer> {
     FileStore files = FileStore.open(checked.dir().resolve("files"));
     BlobStore blobs = BlobStore.open(checked.dir().resolve("blobs"));
     SchedulerSettings settings = SchedulerSettings.from(withBundle(config, files));
-    Store.Saved saved = newFramework ? forget(store) : store.load();
+    Secrets secrets = Secrets.open(checked.dir());
+    Store.Saved saved = secrets.refreshed(newFramework ? forget(store) : store.load(), store);
     CompletableFuture<Integer> ended = new CompletableFuture<>();
     ActorSystem<SchedulerNode.Command> system =
         ActorSystem.create(
@@ -138,6 +140,7 @@ public final class Main implements Callable<Integer> {
                     new SqlJobStore(database),
                     files,
                     blobs,
+                    secrets,
                     database,
                     this::ready,
                     why -> {

@@ -16,6 +16,7 @@ import akka.cluster.typed.Join;
 import akka.http.javadsl.ServerBinding;
 import io.troupe.protocol.ClusterConfig;
 import io.troupe.protocol.ClusterInfo;
+import io.troupe.protocol.SchedulerToSupervisor;
 import io.troupe.scheduler.api.ApiParts;
 import io.troupe.scheduler.api.BlobSweep;
 import io.troupe.scheduler.api.JobApi;
@@ -33,6 +34,7 @@ import io.troupe.scheduler.pool.Store;
 import io.troupe.scheduler.store.BlobStore;
 import io.troupe.scheduler.store.Database;
 import io.troupe.scheduler.store.FileStore;
+import io.troupe.scheduler.store.Secrets;
 import io.troupe.scheduler.watch.EventFeed;
 import io.troupe.scheduler.watch.Metrics;
 import io.troupe.scheduler.watch.TreeKeeper;
@@ -72,6 +74,7 @@ public final class SchedulerNode {
       JobStore jobs,
       FileStore files,
       BlobStore blobs,
+      Secrets secrets,
       Database database,
       Consumer<String> ready,
       Consumer<String> failed) {}
@@ -117,7 +120,8 @@ public final class SchedulerNode {
         context.spawn(TreeKeeper.create(scheduler, directory), "tree");
     ActorRef<SupervisorFact> watcher = context.spawn(watcher(tree), "supervisor-facts");
     ActorRef<Supervisors.Command> supervisors =
-        context.spawn(Supervisors.create(scheduler, queues, watcher), "supervisors");
+        context.spawn(
+            Supervisors.create(scheduler, queues, watcher, this::secretsOf), "supervisors");
     ActorRef<EventFeed.Command> events =
         context.spawn(EventFeed.create(scheduler, queues), "events");
     ActorRef<BlobSweep.Command> sweep =
@@ -139,6 +143,7 @@ public final class SchedulerNode {
                 events,
                 parts.files(),
                 parts.blobs(),
+                parts.secrets(),
                 parts.database(),
                 settings.jobs(),
                 PoolSpecReader::read),
@@ -148,6 +153,11 @@ public final class SchedulerNode {
                 ? new ApiBound(binding, tree, metrics)
                 : new Failed("the job API cannot listen: " + failure.getMessage()));
     return running();
+  }
+
+  private SchedulerToSupervisor.SecretsAt secretsOf(String pool) {
+    return new SchedulerToSupervisor.SecretsAt(
+        parts.settings().filesUrl() + "/v1/secrets/" + pool, parts.secrets().token(pool));
   }
 
   private static Behavior<SupervisorFact> watcher(ActorRef<TreeKeeper.Command> tree) {

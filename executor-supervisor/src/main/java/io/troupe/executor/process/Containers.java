@@ -129,6 +129,7 @@ public final class Containers {
    * @param name of the container
    * @param taskLabels further labels
    * @param inside the command
+   * @param secrets the folder that its secrets are in, if it has some
    * @param variables what it finds in its environment
    * @param environment of the engine's own command line
    */
@@ -138,6 +139,7 @@ public final class Containers {
       Map<String, String> taskLabels,
       List<String> inside,
       Sandbox sandbox,
+      Optional<Path> secrets,
       Map<String, String> variables,
       Map<String, String> environment) {
     Container container = spec.container();
@@ -156,6 +158,7 @@ public final class Containers {
     for (Path shared : List.of(sandbox.root(), packages)) {
       command.addAll(List.of("--volume", shared + ":" + shared));
     }
+    secrets.ifPresent(folder -> command.addAll(List.of("--volume", folder + ":" + folder + ":ro")));
     container.mounts().forEach(mount -> command.addAll(List.of("--volume", mount)));
     command.addAll(List.of("--workdir", sandbox.files().toString()));
     Map<String, String> own = new HashMap<>(environment);

@@ -37,8 +37,10 @@ public final class Guard implements AutoCloseable {
    * @param python the interpreter
    * @param packages folder that holds the {@code troupe} package
    * @param mark of this executor
+   * @param secrets where folders of {@link SecretFiles} are; it removes those of executors that are
+   *     gone
    */
-  public static Guard start(String python, Path packages, String mark) {
+  public static Guard start(String python, Path packages, String mark, Path secrets) {
     Guard guard =
         new Guard(
             List.of(
@@ -47,7 +49,8 @@ public final class Guard implements AutoCloseable {
                 "-I",
                 "-S",
                 packages.resolve("troupe/guard.py").toString(),
-                mark));
+                mark,
+                secrets.toString()));
     guard.launch();
     return guard;
   }

@@ -10,6 +10,7 @@ import io.troupe.executor.channel.HttpJobs;
 import io.troupe.executor.supervision.ServerEvent;
 import io.troupe.executor.supervision.ServerProcess;
 import io.troupe.model.PoolFile;
+import io.troupe.model.PoolSecret;
 import io.troupe.model.Requirements;
 import io.troupe.model.Upkeep;
 import io.troupe.model.WorkerProtocol;
@@ -102,6 +103,7 @@ final class LocalServer implements ServerProcess {
   private final Archives archives;
   private final Environments environments;
   private final Containers containers;
+  private final SecretFiles secrets;
   private final OwnSession session;
   private final ScheduledExecutorService chores;
   private final Executor logWriter;
@@ -117,13 +119,14 @@ final class LocalServer implements ServerProcess {
   private volatile @Nullable HttpJobs http;
   private volatile boolean killed;
 
-  /** Its requirements are being installed. */
-  private volatile boolean preparing;
+  /** What is being done before it can be started; empty when nothing is. */
+  private volatile String preparing = "";
 
   /** The process is not yet the server, but one that does what has to be done before. */
   private volatile boolean helping;
 
   private @Nullable Path virtual;
+  private @Nullable Path secretFolder;
   private volatile boolean over;
   private long pid;
   private double cpuSeconds;
@@ -141,6 +144,7 @@ final class LocalServer implements ServerProcess {
       Archives archives,
       Environments environments,
       Containers containers,
+      SecretFiles secrets,
       OwnSession session,
       ScheduledExecutorService chores,
       Executor logWriter) {
@@ -155,6 +159,7 @@ final class LocalServer implements ServerProcess {
     this.archives = archives;
     this.environments = environments;
     this.containers = containers;
+    this.secrets = secrets;
     this.session = session;
     this.chores = chores;
     this.logWriter = logWriter;
@@ -183,6 +188,7 @@ final class LocalServer implements ServerProcess {
     } finally {
       over = true;
       channels.forget(token);
+      secrets.remove(ownFolder());
     }
     events.accept(ended);
   }
@@ -240,14 +246,39 @@ final class LocalServer implements ServerProcess {
         "archive " + file.name() + " of the pool cannot be unpacked" + lastLine(), killed);
   }
 
+  /** Has all ready that the process needs to start. */
+  private ServerEvent.@Nullable Ended prepare() throws IOException {
+    ServerEvent.Ended trouble = isContained() ? pull() : install();
+    if (trouble == null && !spec.secrets().isEmpty()) {
+      trouble = fetchSecrets();
+    }
+    if (trouble == null && !spec.preparation().isZero()) {
+      preparing = "";
+      events.accept(new ServerEvent.Prepared());
+    }
+    return trouble;
+  }
+
+  private ServerEvent.@Nullable Ended fetchSecrets() {
+    preparing = "fetching secrets";
+    try {
+      boolean forAnother = isContained() && !spec.container().user().isEmpty();
+      secretFolder = secrets.lay(ownFolder(), spec.secrets(), forAnother, () -> !killed);
+      return null;
+    } catch (IOException e) {
+      return trouble(String.valueOf(e.getMessage()), true);
+    }
+  }
+
+  private String ownFolder() {
+    return worker + "-" + start;
+  }
+
   /**
    * Has what the pool requires installed, by a process that ends as the worker's own would. An
    * environment that another executor removes as soon as it is there is made again.
    */
-  private ServerEvent.@Nullable Ended prepare() throws IOException {
-    if (isContained()) {
-      return pull();
-    }
+  private ServerEvent.@Nullable Ended install() throws IOException {
     Requirements requirements = spec.requirements();
     if (requirements.isEmpty()) {
       return null;
@@ -262,7 +293,7 @@ final class LocalServer implements ServerProcess {
       variables.keySet().removeIf(name -> name.startsWith("PYTHON"));
       variables.put("PYTHONUNBUFFERED", "1");
       variables.putAll(environments.variables(requirements, sandbox, answer));
-      preparing = true;
+      preparing = "installing requirements";
       helping = true;
       int code = run(session.shell(environments.command(requirements), Upkeep.NONE), variables);
       if (code != 0) {
@@ -272,10 +303,8 @@ final class LocalServer implements ServerProcess {
       Files.delete(answer);
       virtual = environments.hold(requirements, environment) ? environment : null;
     }
-    preparing = false;
     helping = false;
     tail = new LogTail();
-    events.accept(new ServerEvent.Prepared());
     return null;
   }
 
@@ -291,17 +320,15 @@ final class LocalServer implements ServerProcess {
       return trouble(trouble.get(), false);
     }
     if (!containers.has(image)) {
-      preparing = true;
+      preparing = "pulling " + image;
       helping = true;
       int code = run(session.shell(containers.pull(image), Upkeep.NONE), environment);
       if (code != 0) {
         return killed ? ended(code) : trouble("its image cannot be pulled" + lastLine(), true);
       }
-      preparing = false;
       helping = false;
       tail = new LogTail();
     }
-    events.accept(new ServerEvent.Prepared());
     return null;
   }
 
@@ -351,6 +378,7 @@ final class LocalServer implements ServerProcess {
             Map.of("troupe.task", worker, "troupe.attempt", Long.toString(start)),
             OwnSession.plainShell(spec.command(), spec.upkeep()),
             sandbox,
+            Optional.ofNullable(secretFolder),
             environmentOfProcess(),
             environment);
     int code = run(session.program(contained.command()), contained.environment());
@@ -457,6 +485,12 @@ final class LocalServer implements ServerProcess {
     }
     if (!spec.ports().isEmpty()) {
       all.put("PORT", spec.ports().get(0).toString());
+    }
+    Path laid = secretFolder;
+    if (laid != null) {
+      for (TaskData.Secret secret : spec.secrets()) {
+        all.put(secret.name() + PoolSecret.VARIABLE_SUFFIX, laid.resolve(secret.name()).toString());
+      }
     }
     return all;
   }
@@ -732,12 +766,11 @@ final class LocalServer implements ServerProcess {
 
   @Override
   public Optional<Progress> preparation() {
-    if (!preparing) {
+    String now = preparing;
+    if (now.isEmpty()) {
       return Optional.empty();
     }
-    String line =
-        (isContained() ? "pulling " + spec.container().image() : "installing requirements")
-            + lastLine();
+    String line = now + lastLine();
     return Optional.of(
         new Progress(null, line.length() <= MOST_CHARS ? line : line.substring(0, MOST_CHARS)));
   }

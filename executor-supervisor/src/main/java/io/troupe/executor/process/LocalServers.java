@@ -4,6 +4,7 @@ import io.troupe.executor.channel.ChannelServer;
 import io.troupe.executor.supervision.ServerEvent;
 import io.troupe.executor.supervision.ServerLauncher;
 import io.troupe.executor.supervision.ServerProcess;
+import io.troupe.protocol.SchedulerToSupervisor.SecretsAt;
 import io.troupe.protocol.TaskData;
 import java.util.Map;
 import java.util.concurrent.ExecutorService;
@@ -23,6 +24,7 @@ public final class LocalServers implements ServerLauncher {
   private final Archives archives;
   private final Environments environments;
   private final Containers containers;
+  private final SecretFiles secrets;
   private final ScheduledExecutorService chores =
       Executors.newSingleThreadScheduledExecutor(
           task -> {
@@ -45,6 +47,7 @@ public final class LocalServers implements ServerLauncher {
    * @param archives unpack what is packed of the pool's files
    * @param environments what pools require
    * @param containers for pools with an image
+   * @param secrets of pools that have some
    * @param mark of this executor, unique on the machine
    */
   public LocalServers(
@@ -55,6 +58,7 @@ public final class LocalServers implements ServerLauncher {
       Archives archives,
       Environments environments,
       Containers containers,
+      SecretFiles secrets,
       String mark) {
     this.sandbox = sandbox;
     this.settings = settings;
@@ -62,9 +66,15 @@ public final class LocalServers implements ServerLauncher {
     this.archives = archives;
     this.environments = environments;
     this.containers = containers;
+    this.secrets = secrets;
     Map<String, String> all = new java.util.HashMap<>(environment);
     all.put(EXECUTOR_MARK, mark);
     this.environment = Map.copyOf(all);
+  }
+
+  @Override
+  public void secretsAt(SecretsAt place) {
+    secrets.source().at(place);
   }
 
   @Override
@@ -83,6 +93,7 @@ public final class LocalServers implements ServerLauncher {
             archives,
             environments,
             containers,
+            secrets,
             session,
             chores,
             logWriter);

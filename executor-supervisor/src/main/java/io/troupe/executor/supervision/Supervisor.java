@@ -533,6 +533,8 @@ public final class Supervisor {
       onCancel(cancel.attempts());
     } else if (message instanceof SchedulerToSupervisor.Registered registered) {
       onRegistered(registered);
+    } else if (message instanceof SchedulerToSupervisor.SecretsAt place) {
+      launcher.secretsAt(place);
     } else if (message instanceof SchedulerToSupervisor.RegisterAgain) {
       queue = null;
       return register();

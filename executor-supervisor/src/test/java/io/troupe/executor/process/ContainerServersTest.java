@@ -37,6 +37,8 @@ import org.junit.jupiter.api.DisplayNameGeneration;
 import org.junit.jupiter.api.DisplayNameGenerator;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
 
 /** Workers in real containers, where this machine can run some. */
 @DisplayNameGeneration(DisplayNameGenerator.ReplaceUnderscores.class)
@@ -51,6 +53,7 @@ class ContainerServersTest {
   private final String mark = "test-" + UUID.randomUUID();
   private Sandbox sandbox;
   private EventLoop loop;
+  private FakeSecrets secrets;
   private ChannelServer channels;
   private LocalServers servers;
   private Containers containers;
@@ -83,6 +86,7 @@ class ContainerServersTest {
     sandbox = new Sandbox(folder);
     Files.createDirectories(sandbox.files());
     loop = EventLoop.start("loop");
+    secrets = FakeSecrets.start(folder);
     channels = ChannelServer.open(sandbox.socket(), MIB, loop);
     containers = containers(mark);
     servers =
@@ -101,6 +105,7 @@ class ContainerServersTest {
             new Archives("python3", PACKAGES),
             new Environments(PACKAGES, folder.resolve("envs"), MIB),
             containers,
+            secrets.files(),
             mark);
   }
 
@@ -114,6 +119,7 @@ class ContainerServersTest {
       expect(ServerEvent.Ended.class);
     }
     noneIsLeft();
+    secrets.close();
     channels.close();
     loop.close();
   }
@@ -131,6 +137,14 @@ class ContainerServersTest {
   }
 
   private void launch(String command, WorkerProtocol protocol, Container container) {
+    launch(command, protocol, container, List.of());
+  }
+
+  private void launch(
+      String command,
+      WorkerProtocol protocol,
+      Container container,
+      List<TaskData.Secret> itsSecrets) {
     ended = false;
     server =
         servers.start(
@@ -147,7 +161,8 @@ class ContainerServersTest {
                 Upkeep.NONE,
                 HttpChecks.NONE,
                 Requirements.NONE,
-                container),
+                container,
+                itsSecrets),
             events::add);
   }
 
@@ -326,5 +341,32 @@ class ContainerServersTest {
         containers.remove(left);
       }
     }
+  }
+
+  @ParameterizedTest
+  @ValueSource(strings = {"", "1234:1234"})
+  void a_secret_is_in_a_file_of_the_container_which_it_cannot_change(String user) throws Exception {
+    secrets.put("API_KEY", "v1", "correct horse");
+    secrets.announce();
+    Files.writeString(
+        sandbox.files().resolve("mine.py"),
+        """
+        import errno, os
+        def read(_):
+            path = os.environ["API_KEY_FILE"]
+            try:
+                os.unlink(path)
+            except OSError as error:
+                return [errno.errorcode[error.errno], open(path).read()]
+        """);
+    launch(
+        FRAMES,
+        WorkerProtocol.FRAMES,
+        container(PythonImage.NAME, user),
+        List.of(new TaskData.Secret("API_KEY", "v1")));
+    expect(ServerEvent.Answered.class);
+    send(1, "read", "null");
+    assertThat(new String(expect(ServerEvent.Received.class).frames().get(0).payload(), UTF_8))
+        .isEqualTo("[\"EROFS\",\"correct horse\"]");
   }
 }

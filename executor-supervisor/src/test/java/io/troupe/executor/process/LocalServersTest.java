@@ -3,6 +3,7 @@ package io.troupe.executor.process;
 import static io.troupe.executor.process.Processes.eventually;
 import static io.troupe.executor.process.Processes.lives;
 import static io.troupe.executor.process.Processes.pidIn;
+import static java.nio.charset.StandardCharsets.ISO_8859_1;
 import static java.nio.charset.StandardCharsets.UTF_8;
 import static org.assertj.core.api.Assertions.assertThat;
 
@@ -63,12 +64,14 @@ class LocalServersTest {
   @TempDir Path folder;
   private Sandbox sandbox;
   private EventLoop loop;
+  private FakeSecrets secrets;
   private ChannelServer channels;
   private LocalServers servers;
   private final BlockingQueue<ServerEvent> events = new LinkedBlockingQueue<>();
   private ServerProcess server;
   private HttpChecks checks = HttpChecks.NONE;
   private Requirements requirements = Requirements.NONE;
+  private List<TaskData.Secret> itsSecrets = List.of();
   private boolean ended;
 
   @BeforeEach
@@ -76,6 +79,7 @@ class LocalServersTest {
     sandbox = new Sandbox(folder);
     Files.createDirectories(sandbox.files());
     loop = EventLoop.start("loop");
+    secrets = FakeSecrets.start(folder);
     channels = ChannelServer.open(sandbox.socket(), 1 << 20, loop);
     Map<String, String> environment = new HashMap<>();
     environment.put("PATH", System.getenv("PATH"));
@@ -97,6 +101,7 @@ class LocalServersTest {
             new Environments(
                 Path.of("src/main/python").toAbsolutePath(), folder.resolve("envs"), 1L << 40),
             ContainerServersTest.containers("test-" + folder.getFileName()),
+            secrets.files(),
             "test-" + folder.getFileName());
   }
 
@@ -106,6 +111,7 @@ class LocalServersTest {
       server.kill();
       expectEnd(); // nobody writes into the folder any more
     }
+    secrets.close();
     channels.close();
     loop.close();
   }
@@ -132,7 +138,8 @@ class LocalServersTest {
                 upkeep,
                 checks,
                 requirements,
-                Container.NONE),
+                Container.NONE,
+                itsSecrets),
             events::add);
   }
 
@@ -750,5 +757,72 @@ class LocalServersTest {
                 + " folder");
     assertThat(end.curable()).isFalse();
     assertThat(folder.resolve("evil.py")).doesNotExist();
+  }
+
+  @Test
+  void a_secret_is_in_a_file_of_the_worker_alone_until_its_end_and_nowhere_else() throws Exception {
+    secrets.put("API_KEY", "v1", "correct horse");
+    itsSecrets = List.of(new TaskData.Secret("API_KEY", "v1"));
+    module(
+        """
+        import os
+        def read(_):
+            path = os.environ["API_KEY_FILE"]
+            modes = [oct(os.stat(p).st_mode & 0o777) for p in (path, os.path.dirname(path))]
+            with open(path) as file: return [path, modes, file.read()]
+        """);
+    launch(WorkerProtocol.FRAMES, FRAMES, List.of());
+    eventually(
+        "secrets are being fetched",
+        () ->
+            server
+                .preparation()
+                .filter(progress -> progress.message().equals("fetching secrets"))
+                .isPresent());
+    secrets.announce();
+    expect(ServerEvent.Prepared.class);
+    long pid = expect(ServerEvent.Started.class).pid();
+    expect(ServerEvent.Answered.class);
+    assertThat(server.preparation()).isEmpty();
+    send(1, "read", "null");
+    String answer = new String(expect(ServerEvent.Received.class).frames().get(0).payload(), UTF_8);
+    Path file = Path.of(answer.substring(2, answer.indexOf('"', 2)));
+    assertThat(answer).isEqualTo("[\"" + file + "\",[\"0o600\",\"0o700\"],\"correct horse\"]");
+    assertThat(file.getFileName()).hasToString("API_KEY");
+    for (String about : List.of("cmdline", "environ")) {
+      assertThat(Files.readString(Path.of("/proc/" + pid + "/" + about), ISO_8859_1))
+          .doesNotContain("correct horse");
+    }
+    server.terminate();
+    assertThat(expectEnd().exitCode()).isZero();
+    assertThat(file.getParent()).doesNotExist();
+    try (var all = Files.walk(folder)) {
+      for (Path each : all.filter(Files::isRegularFile).toList()) {
+        assertThat(Files.readString(each, ISO_8859_1))
+            .as(each.toString())
+            .doesNotContain("correct horse");
+      }
+    }
+    assertThat(secrets.asked()).isEqualTo(1);
+    secrets.stopAnswering();
+    launch(WorkerProtocol.FRAMES, FRAMES, List.of());
+    expect(ServerEvent.Prepared.class); // known already, so that no scheduler is needed
+  }
+
+  @Test
+  void a_secret_that_cannot_be_had_is_the_cause_and_a_kill_ends_the_waiting() throws Exception {
+    itsSecrets = List.of(new TaskData.Secret("API_KEY", "v2"));
+    launch(WorkerProtocol.FRAMES, FRAMES, List.of());
+    server.kill();
+    assertThat(expectEnd().trouble())
+        .isEqualTo("secret API_KEY cannot be had: no scheduler has said where it is");
+    secrets.announce();
+    launch(WorkerProtocol.FRAMES, FRAMES, List.of());
+    ServerEvent.Ended end = expectEnd();
+    assertThat(end.trouble())
+        .isEqualTo(
+            "secret API_KEY cannot be had: the scheduler has it no more, or in another version:"
+                + " apply the pool again");
+    assertThat(end.curable()).isTrue();
   }
 }

@@ -3,6 +3,7 @@ package io.troupe.executor.supervision;
 import static java.nio.charset.StandardCharsets.UTF_8;
 
 import io.troupe.model.ContentType;
+import io.troupe.protocol.SchedulerToSupervisor.SecretsAt;
 import io.troupe.protocol.TaskData;
 import io.troupe.protocol.WorkerStatus.ProcessStatus;
 import io.troupe.protocol.WorkerStatus.Progress;
@@ -15,6 +16,7 @@ import java.util.concurrent.BlockingQueue;
 import java.util.concurrent.LinkedBlockingQueue;
 import java.util.concurrent.TimeUnit;
 import java.util.function.Consumer;
+import org.jspecify.annotations.Nullable;
 
 /** Server processes that do just what a test says. */
 final class FakeServers implements ServerLauncher {
@@ -22,6 +24,14 @@ final class FakeServers implements ServerLauncher {
 
   private final BlockingQueue<FakeServer> started = new LinkedBlockingQueue<>();
   private long nextPid = 100;
+
+  /** What it was told last of secrets. */
+  volatile @Nullable SecretsAt secretsAt;
+
+  @Override
+  public void secretsAt(SecretsAt place) {
+    secretsAt = place;
+  }
 
   @Override
   public synchronized ServerProcess start(

@@ -135,6 +135,17 @@ class SupervisorTest {
     return register;
   }
 
+  @Test
+  void where_secrets_are_is_passed_on_to_who_starts_processes() throws Exception {
+    readyWorker("p.0.1");
+    var place = new SchedulerToSupervisor.SecretsAt("http://scheduler/v1/secrets/p", "t0k3n");
+    registered(1);
+    fromScheduler(1, place);
+    readyWorker("p.1.2");
+    assertThat(servers.secretsAt).isEqualTo(place);
+    assertThat(place.toString()).doesNotContain("t0k3n");
+  }
+
   private void fromScheduler(int generation, SchedulerToSupervisor message) {
     supervisor.tell(new Supervisor.FromScheduler(generation, message));
   }

@@ -9,6 +9,7 @@ import io.troupe.scheduler.pool.SchedulerActor;
 import io.troupe.scheduler.store.BlobStore;
 import io.troupe.scheduler.store.Database;
 import io.troupe.scheduler.store.FileStore;
+import io.troupe.scheduler.store.Secrets;
 import io.troupe.scheduler.watch.EventFeed;
 import io.troupe.scheduler.watch.TreeKeeper;
 import java.util.function.Function;
@@ -27,6 +28,7 @@ public record ApiParts(
     ActorRef<EventFeed.Command> events,
     FileStore files,
     BlobStore blobs,
+    Secrets secrets,
     Database database,
     JobSettings jobs,
     Function<String, PoolSpec> poolReader) {}

@@ -61,6 +61,7 @@ public final class JobApi extends AllDirectives {
             new BlobRoutes(system, blobs).routes(),
             new PoolRoutes(system, parts).routes(),
             new FileRoutes(system, parts.files()).routes(),
+            new SecretRoutes(system, parts.secrets()).routes(),
             new StoreRoutes(system, parts).routes(),
             new NodeRoutes(system, parts, settings).routes());
     return withoutRequestTimeout(

@@ -157,6 +157,8 @@ public final class Json {
     pool.waitingBecause().forEach(waiting::add);
     node.put("command", pool.spec().command());
     node.put("protocol", pool.spec().protocol().name().toLowerCase(Locale.ROOT));
+    ArrayNode secrets = node.putArray("secrets");
+    pool.spec().secrets().forEach(secret -> secrets.add(secret.name()));
     return node;
   }
 }

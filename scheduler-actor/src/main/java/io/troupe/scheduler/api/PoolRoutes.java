@@ -19,6 +19,7 @@ import io.troupe.scheduler.jobs.QueueCounts;
 import io.troupe.scheduler.jobs.QueueEntry;
 import io.troupe.scheduler.pool.SchedulerActor;
 import io.troupe.scheduler.pool.SchedulerActor.PoolView;
+import io.troupe.scheduler.store.Secrets;
 import io.troupe.scheduler.watch.TreeKeeper;
 import java.time.Duration;
 import java.util.List;
@@ -75,12 +76,13 @@ final class PoolRoutes extends Asking {
   }
 
   private CompletionStage<HttpResponse> apply(String text) {
-    PoolSpec spec = read(text);
-    spec.files().forEach(file -> mustBeHere(spec, file));
-    Requirements requirements = spec.requirements();
+    PoolSpec asked = read(text);
+    asked.files().forEach(file -> mustBeHere(asked, file));
+    Requirements requirements = asked.requirements();
     if (!requirements.isEmpty()) {
-      mustBeHere(spec, new PoolFile("requirements", requirements.sha256()));
+      mustBeHere(asked, new PoolFile("requirements", requirements.sha256()));
     }
+    PoolSpec spec = withSecrets(asked);
     return change(spec.name(), replyTo -> new SchedulerActor.ApplyPool(spec, replyTo));
   }
 
@@ -103,6 +105,14 @@ final class PoolRoutes extends Asking {
     try {
       return parts.poolReader().apply(text);
     } catch (IllegalArgumentException e) {
+      throw new ApiException(ApiError.of(400, "INVALID_POOL", String.valueOf(e.getMessage())));
+    }
+  }
+
+  private PoolSpec withSecrets(PoolSpec spec) {
+    try {
+      return parts.secrets().taken(spec);
+    } catch (Secrets.InvalidSecretException e) {
       throw new ApiException(ApiError.of(400, "INVALID_POOL", String.valueOf(e.getMessage())));
     }
   }
@@ -140,7 +150,12 @@ final class PoolRoutes extends Asking {
   }
 
   private CompletionStage<HttpResponse> deletePool(String pool) {
-    return change(pool, replyTo -> new SchedulerActor.DeletePool(pool, replyTo));
+    return change(pool, replyTo -> new SchedulerActor.DeletePool(pool, replyTo))
+        .thenApply(
+            gone -> {
+              parts.secrets().forget(pool);
+              return gone;
+            });
   }
 
   private CompletionStage<HttpResponse> teardown() {

@@ -12,6 +12,7 @@ import io.troupe.scheduler.pool.PoolFact;
 import io.troupe.scheduler.pool.SchedulerActor;
 import java.util.HashMap;
 import java.util.Map;
+import java.util.function.Function;
 
 /**
  * Knows which supervisors are in the cluster: takes their registrations and reports, watches them,
@@ -28,11 +29,16 @@ public final class Supervisors {
 
   private record Heard(PoolFact fact) implements Command {}
 
-  /** Registers itself with the receptionist as soon as it runs. */
+  /**
+   * Registers itself with the receptionist as soon as it runs.
+   *
+   * @param secrets where those of a pool are
+   */
   public static Behavior<Command> create(
       ActorRef<SchedulerActor.Command> scheduler,
       ActorRef<JobQueues.Command> queues,
-      ActorRef<SupervisorFact> watcher) {
+      ActorRef<SupervisorFact> watcher,
+      Function<String, SchedulerToSupervisor.SecretsAt> secrets) {
     return Behaviors.setup(
         context -> {
           ActorRef<SupervisorToScheduler> inbox =
@@ -43,7 +49,7 @@ public final class Supervisors {
               .getSystem()
               .receptionist()
               .tell(Receptionist.register(SupervisorToScheduler.KEY, inbox));
-          return new Supervisors(scheduler, queues, watcher, context).running();
+          return new Supervisors(scheduler, queues, watcher, secrets, context).running();
         });
   }
 
@@ -52,6 +58,7 @@ public final class Supervisors {
   private final ActorRef<SchedulerActor.Command> scheduler;
   private final ActorRef<JobQueues.Command> queues;
   private final ActorRef<SupervisorFact> watcher;
+  private final Function<String, SchedulerToSupervisor.SecretsAt> secrets;
   private final ActorContext<Command> context;
   private final Map<String, Present> present = new HashMap<>();
   private String frameworkId = "";
@@ -60,10 +67,12 @@ public final class Supervisors {
       ActorRef<SchedulerActor.Command> scheduler,
       ActorRef<JobQueues.Command> queues,
       ActorRef<SupervisorFact> watcher,
+      Function<String, SchedulerToSupervisor.SecretsAt> secrets,
       ActorContext<Command> context) {
     this.scheduler = scheduler;
     this.queues = queues;
     this.watcher = watcher;
+    this.secrets = secrets;
     this.context = context;
   }
 
@@ -122,6 +131,7 @@ public final class Supervisors {
       present.put(supervisor, new Present(registration.pool(), ref, 0));
       context.getLog().info("Supervisor {} is here, at {}", supervisor, registration.address());
     }
+    ref.tell(secrets.apply(registration.pool()));
     queues.tell(new JobQueues.SupervisorJoined(registration));
     scheduler.tell(
         new SchedulerActor.SupervisorUp(

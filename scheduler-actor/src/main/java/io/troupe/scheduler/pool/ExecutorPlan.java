@@ -1,5 +1,6 @@
 package io.troupe.scheduler.pool;
 
+import io.troupe.model.PoolSecret;
 import io.troupe.model.PoolSpec;
 import io.troupe.protocol.TaskData;
 import io.troupe.scheduler.offers.Amount;
@@ -61,6 +62,13 @@ public record ExecutorPlan(
             spec.upkeep().toString(),
             spec.http().toString(),
             spec.requirements().toString());
+    // Only what is there, so that the ids of pools without it stay what they were.
+    if (!spec.container().isEmpty()) {
+      content += "\n" + spec.container();
+    }
+    for (PoolSecret secret : spec.secrets()) {
+      content += "\n" + secret.name() + " " + secret.version();
+    }
     List<Fetched> files = new ArrayList<>();
     spec.files().forEach(file -> files.add(new Fetched(file.sha256(), file.fetchedAs())));
     if (!spec.requirements().isEmpty()) {

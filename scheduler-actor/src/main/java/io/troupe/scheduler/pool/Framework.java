@@ -415,7 +415,10 @@ final class Framework {
             spec.upkeep(),
             spec.http(),
             spec.requirements(),
-            spec.container()));
+            spec.container(),
+            spec.secrets().stream()
+                .map(secret -> new TaskData.Secret(secret.name(), secret.version()))
+                .toList()));
   }
 
   // ---- what becomes of tasks, executors and agents

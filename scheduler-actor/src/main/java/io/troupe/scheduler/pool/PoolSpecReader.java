@@ -15,6 +15,7 @@ import io.troupe.model.JobPolicy.Limits;
 import io.troupe.model.JobPolicy.Retry;
 import io.troupe.model.JobPolicy.RetryOn;
 import io.troupe.model.PoolFile;
+import io.troupe.model.PoolSecret;
 import io.troupe.model.PoolSize;
 import io.troupe.model.PoolSpec;
 import io.troupe.model.Requirements;
@@ -23,6 +24,7 @@ import io.troupe.model.Upkeep;
 import io.troupe.model.WorkerProtocol;
 import java.time.Duration;
 import java.util.ArrayList;
+import java.util.Comparator;
 import java.util.EnumSet;
 import java.util.HashMap;
 import java.util.HashSet;
@@ -54,7 +56,8 @@ public final class PoolSpecReader {
           "http",
           "requirements",
           "image",
-          "container");
+          "container",
+          "secrets");
   private static final Set<String> RESOURCE_KEYS = Set.of("cpus", "mem", "ports");
   private static final Set<String> SIZE_KEYS = Set.of("min", "max");
   private static final Set<String> HTTP_KEYS = Set.of("ready", "health");
@@ -158,7 +161,8 @@ public final class PoolSpecReader {
         upkeep(pool),
         http(pool, protocol),
         requirements(pool),
-        container(pool));
+        container(pool),
+        secrets(pool));
   }
 
   private static Upkeep upkeep(Config pool) {
@@ -537,5 +541,44 @@ public final class PoolSpecReader {
               env.put(key, String.valueOf(value.unwrapped()));
             });
     return env;
+  }
+
+  private static List<PoolSecret> secrets(Config pool) {
+    if (!pool.hasPath("secrets")) {
+      return List.of();
+    }
+    if (pool.getValue("secrets").valueType() != ConfigValueType.OBJECT) {
+      throw new InvalidPoolException(
+          "secrets has names and files, as in secrets { API_KEY = \"/etc/troupe/api-key\" }");
+    }
+    Map<String, String> env = env(pool);
+    List<PoolSecret> secrets = new ArrayList<>();
+    pool.getObject("secrets")
+        .forEach(
+            (name, value) -> {
+              if (!VARIABLE.matcher(name).matches()) {
+                throw new InvalidPoolException(
+                    "'" + name + "' cannot name a secret: it makes the variable " + name + "_FILE");
+              }
+              String file =
+                  value.valueType() == ConfigValueType.STRING
+                      ? String.valueOf(value.unwrapped())
+                      : "";
+              if (!file.startsWith("/")) {
+                throw new InvalidPoolException(
+                    "secrets."
+                        + name
+                        + " must be the path of a file on the scheduler's machine, from / on; the"
+                        + " secret itself must not stand in a pool file");
+              }
+              PoolSecret secret = new PoolSecret(name, file, "");
+              if (env.containsKey(secret.variable())) {
+                throw new InvalidPoolException(
+                    "env." + secret.variable() + " is where secret " + name + " is: leave it out");
+              }
+              secrets.add(secret);
+            });
+    secrets.sort(Comparator.comparing(PoolSecret::name));
+    return secrets;
   }
 }

@@ -11,6 +11,7 @@ import io.troupe.model.JobPolicy.Limits;
 import io.troupe.model.JobPolicy.Retry;
 import io.troupe.model.JobPolicy.RetryOn;
 import io.troupe.model.PoolFile;
+import io.troupe.model.PoolSecret;
 import io.troupe.model.PoolSize;
 import io.troupe.model.PoolSpec;
 import io.troupe.model.Requirements;
@@ -80,6 +81,13 @@ final class PoolSpecJson {
           .put("network", container.network())
           .put("pullTimeoutMillis", container.pullTimeout().toMillis());
       container.mounts().forEach(node.putArray("mounts")::add);
+    }
+    for (PoolSecret secret : spec.secrets()) {
+      json.withArray("secrets")
+          .addObject()
+          .put("name", secret.name())
+          .put("file", secret.file())
+          .put("version", secret.version());
     }
     return json;
   }
@@ -156,7 +164,20 @@ final class PoolSpecJson {
             json.path("http").path("ready").asText(""),
             json.path("http").path("health").asText("")),
         requirements(json.path("requirements")),
-        container(json.path("container")));
+        container(json.path("container")),
+        secrets(json.path("secrets")));
+  }
+
+  private static List<PoolSecret> secrets(JsonNode json) {
+    List<PoolSecret> secrets = new ArrayList<>();
+    json.forEach(
+        secret ->
+            secrets.add(
+                new PoolSecret(
+                    secret.path("name").asText(),
+                    secret.path("file").asText(),
+                    secret.path("version").asText())));
+    return secrets;
   }
 
   private static Container container(JsonNode json) {

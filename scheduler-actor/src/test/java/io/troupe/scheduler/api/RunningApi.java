@@ -11,11 +11,13 @@ import akka.cluster.typed.Join;
 import com.typesafe.config.Config;
 import com.typesafe.config.ConfigFactory;
 import io.troupe.model.JobPolicy;
+import io.troupe.model.PoolSecret;
 import io.troupe.model.PoolSize;
 import io.troupe.model.PoolSpec;
 import io.troupe.model.Resources;
 import io.troupe.model.WorkerProtocol;
 import io.troupe.protocol.ClusterConfig;
+import io.troupe.protocol.SchedulerToSupervisor;
 import io.troupe.scheduler.jobs.FakeScheduler;
 import io.troupe.scheduler.jobs.JobQueues;
 import io.troupe.scheduler.jobs.JobSettings;
@@ -28,6 +30,7 @@ import io.troupe.scheduler.pool.SchedulerActor;
 import io.troupe.scheduler.store.BlobStore;
 import io.troupe.scheduler.store.Database;
 import io.troupe.scheduler.store.FileStore;
+import io.troupe.scheduler.store.Secrets;
 import io.troupe.scheduler.watch.EventFeed;
 import io.troupe.scheduler.watch.Metrics;
 import io.troupe.scheduler.watch.TreeKeeper;
@@ -36,6 +39,7 @@ import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.nio.file.Path;
 import java.time.Duration;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
@@ -47,6 +51,7 @@ public final class RunningApi implements AutoCloseable {
   static final Duration PATIENCE = Duration.ofSeconds(30);
 
   final BlobStore blobs;
+  final Secrets secrets;
   final Database database;
   private final ActorSystem<SpawnProtocol.Command> system;
   private final QueueDirectory directory = new QueueDirectory();
@@ -69,6 +74,7 @@ public final class RunningApi implements AutoCloseable {
             .withFallback(ConfigFactory.parseResources("scheduler-node.conf"));
     Config all = own.withFallback(ClusterConfig.with(config));
     system = ActorSystem.create(SpawnProtocol.create(), ClusterConfig.SYSTEM, all);
+    secrets = secrets(folder);
     Cluster cluster = Cluster.get(system);
     cluster.manager().tell(Join.create(cluster.selfMember().address()));
     JobSettings jobs = JobSettings.from(system.settings().config());
@@ -81,7 +87,13 @@ public final class RunningApi implements AutoCloseable {
             "queues");
     tree = spawn(TreeKeeper.create(scheduler, directory), "tree");
     ActorRef<SupervisorFact> facts = spawn(forward(tree), "facts");
-    spawn(Supervisors.create(scheduler, queues, facts), "supervisors");
+    spawn(
+        Supervisors.create(
+            scheduler,
+            queues,
+            facts,
+            pool -> new SchedulerToSupervisor.SecretsAt("", secrets.token(pool))),
+        "supervisors");
     ActorRef<EventFeed.Command> events = spawn(EventFeed.create(scheduler, queues), "events");
     blobs = blobs(folder);
     database = Database.inFolder(folder.resolve("store"));
@@ -94,6 +106,7 @@ public final class RunningApi implements AutoCloseable {
             events,
             files(folder),
             blobs,
+            secrets,
             database,
             jobs,
             RunningApi::readPool);
@@ -110,6 +123,14 @@ public final class RunningApi implements AutoCloseable {
   private static BlobStore blobs(Path folder) {
     try {
       return BlobStore.open(folder.resolve("blobs"));
+    } catch (IOException e) {
+      throw new UncheckedIOException(e);
+    }
+  }
+
+  private static Secrets secrets(Path folder) {
+    try {
+      return Secrets.open(folder);
     } catch (IOException e) {
       throw new UncheckedIOException(e);
     }
@@ -137,7 +158,7 @@ public final class RunningApi implements AutoCloseable {
   }
 
   /** A pool file as the tests write it: name, and perhaps protocol. */
-  private static PoolSpec readPool(String text) {
+  static PoolSpec readPool(String text) {
     Config pool = ConfigFactory.parseString(text);
     if (!pool.hasPath("name")) {
       throw new IllegalArgumentException("name is missing");
@@ -146,15 +167,22 @@ public final class RunningApi implements AutoCloseable {
         pool.hasPath("protocol")
             ? WorkerProtocol.valueOf(pool.getString("protocol").toUpperCase(Locale.ROOT))
             : WorkerProtocol.FRAMES;
+    List<PoolSecret> secrets = new ArrayList<>();
+    if (pool.hasPath("secrets")) {
+      pool.getObject("secrets")
+          .unwrapped()
+          .forEach((name, file) -> secrets.add(new PoolSecret(name, file.toString(), "")));
+    }
     return new PoolSpec(
-        pool.getString("name"),
-        "python3 -m troupe.worker demo",
-        protocol,
-        List.of(),
-        new Resources(0.5, 128, 0),
-        new PoolSize.PerAgent(),
-        new JobPolicy(Duration.ofSeconds(60), 3, JobPolicy.Durability.MEMORY),
-        Map.of());
+            pool.getString("name"),
+            "python3 -m troupe.worker demo",
+            protocol,
+            List.of(),
+            new Resources(0.5, 128, 0),
+            new PoolSize.PerAgent(),
+            new JobPolicy(Duration.ofSeconds(60), 3, JobPolicy.Durability.MEMORY),
+            Map.of())
+        .withSecrets(secrets);
   }
 
   /** Starts an actor in the node's system. */

@@ -10,6 +10,7 @@ import io.troupe.model.Container;
 import io.troupe.model.HttpChecks;
 import io.troupe.model.JobPolicy;
 import io.troupe.model.PoolFile;
+import io.troupe.model.PoolSecret;
 import io.troupe.model.PoolSize;
 import io.troupe.model.PoolSpec;
 import io.troupe.model.Requirements;
@@ -232,6 +233,35 @@ class TranslationTest {
     assertThat(ExecutorPlan.of(larger, settings)).isEqualTo(PLAN);
     assertThat(ExecutorPlan.of(other, settings).id()).isNotEqualTo(PLAN.id());
     assertThat(PLAN.id()).matches("p-[0-9a-f]{12}");
+  }
+
+  @Test
+  void another_image_and_another_version_of_a_secret_are_another_executor() {
+    ExecutorSettings settings =
+        new ExecutorSettings("exec it", "", new Amount(100, 256_000, 0), Duration.ofSeconds(7));
+    List<PoolSpec> all = new ArrayList<>(List.of(POOL));
+    for (String image : List.of("python:3.11", "python:3.12")) {
+      all.add(
+          new PoolSpec(
+              "p",
+              "run",
+              POOL.protocol(),
+              POOL.files(),
+              POOL.resources(),
+              POOL.size(),
+              POOL.job(),
+              POOL.env(),
+              PoolSpec.DEFAULT_START_TIMEOUT,
+              Upkeep.NONE,
+              HttpChecks.NONE,
+              Requirements.NONE,
+              new Container(image, "", "host", List.of(), Duration.ofMinutes(1))));
+    }
+    all.add(POOL.withSecrets(List.of(new PoolSecret("KEY", "/key", "v1"))));
+    all.add(POOL.withSecrets(List.of(new PoolSecret("KEY", "/key", "v2"))));
+    assertThat(all.stream().map(spec -> ExecutorPlan.of(spec, settings).id()))
+        .doesNotHaveDuplicates()
+        .startsWith(PLAN.id());
   }
 
   @Test

@@ -7,6 +7,7 @@ import io.troupe.model.Container;
 import io.troupe.model.HttpChecks;
 import io.troupe.model.JobPolicy;
 import io.troupe.model.PoolFile;
+import io.troupe.model.PoolSecret;
 import io.troupe.model.PoolSize;
 import io.troupe.model.PoolSpec;
 import io.troupe.model.Requirements;
@@ -82,6 +83,27 @@ class PoolSpecReaderTest {
                 new PoolSize.PerAgent(),
                 new JobPolicy(Duration.ofSeconds(60), 3, JobPolicy.Durability.STORE),
                 Map.of()));
+  }
+
+  @Test
+  void reads_where_secrets_are() {
+    assertThat(
+            PoolSpecReader.read(LEAST + "secrets { B = /run/b, A_1 = \"/etc/a key\" }").secrets())
+        .containsExactly(
+            new PoolSecret("A_1", "/etc/a key", ""), new PoolSecret("B", "/run/b", ""));
+    assertThat(PoolSpecReader.read(LEAST).secrets()).isEmpty();
+    assertThatThrownBy(() -> PoolSpecReader.read(LEAST + "secrets { A = s3cret }"))
+        .hasMessage(
+            "secrets.A must be the path of a file on the scheduler's machine, from / on; the secret"
+                + " itself must not stand in a pool file");
+    assertThatThrownBy(() -> PoolSpecReader.read(LEAST + "secrets { A { file = /a } }"))
+        .hasMessageContaining("secrets.A must be the path of a file");
+    assertThatThrownBy(() -> PoolSpecReader.read(LEAST + "secrets { \"a-b\" = /a }"))
+        .hasMessageContaining("'a-b' cannot name a secret");
+    assertThatThrownBy(() -> PoolSpecReader.read(LEAST + "secrets = /a"))
+        .hasMessageContaining("secrets has names and files");
+    assertThatThrownBy(() -> PoolSpecReader.read(LEAST + "secrets { A = /a }, env { A_FILE = b }"))
+        .hasMessage("env.A_FILE is where secret A is: leave it out");
   }
 
   @Test
