@@ -15,6 +15,16 @@ def mark(process):
     return f"{process.pid}-{start}-{namespace}-test-{os.getpid()}"
 
 
+def own_group():
+    """This process's group for memory of version 1, if it is writable."""
+    for line in pathlib.Path("/proc/self/cgroup").read_text().splitlines():
+        _, controllers, path = line.split(":", 2)
+        group = pathlib.Path("/sys/fs/cgroup/memory" + path)
+        if controllers == "memory" and os.access(group / "cgroup.procs", os.W_OK):
+            return group
+    return None
+
+
 class GuardTest(unittest.TestCase):
     def sleeper(self, **environment):
         process = subprocess.Popen(["sleep", "600"], env={**os.environ, **environment})
@@ -70,6 +80,28 @@ class GuardTest(unittest.TestCase):
         guard.stdin.close()
         self.assertEqual(0, guard.wait(60))
         self.assertEqual({others, strange}, set(folder.iterdir()))
+
+    def test_groups_of_executors_that_are_gone_are_removed_with_all_that_is_in_them(self):
+        base = own_group()
+        if base is None:
+            self.skipTest("no cgroup can be made here")
+        gone, here, hidden = self.sleeper(), self.sleeper(), self.sleeper()
+        left, own = (base / f"troupe-worker-{mark(process)}.p.0.1-1" for process in (gone, here))
+        for group in (left, own):
+            (group / "inner").mkdir(parents=True)
+            self.addCleanup(lambda each=group: [path.rmdir() for path in (each / "inner", each) if path.exists()])
+        (left / "inner/cgroup.procs").write_text(str(hidden.pid))
+        gone.kill()
+        gone.wait(60)
+        guard = self.guard(mark(here), str(base))
+        self.assertEqual(-9, hidden.wait(60))
+        deadline = time.monotonic() + 30
+        while left.exists() and time.monotonic() < deadline:
+            time.sleep(0.01)
+        self.assertEqual([False, True], [left.exists(), own.exists()])
+        guard.stdin.close()
+        self.assertEqual(0, guard.wait(60))
+        self.assertFalse(own.exists())
 
 
 if __name__ == "__main__":

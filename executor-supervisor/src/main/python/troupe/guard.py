@@ -7,7 +7,8 @@ A mark is PID-START-NAMESPACE-RANDOM: its executor's process, when that was star
 that a later process with the same number is not taken for it. At its own start the guard kills what carries the mark of an executor
 that is gone, for when its guard was killed with it.
 
-In each FOLDER it removes troupe-secrets-MARK in the end, and at its start those of executors that are gone.
+What executors have made in each FOLDER goes in the end, for MARK, and at its start, for those that are gone: troupe-secrets-MARK, and the
+kernel's groups (cgroup) troupe-worker-MARK.WORKER with all their processes, wherever these may have hidden, and troupe-executor-MARK.
 """
 
 import os
@@ -19,10 +20,12 @@ import time
 CLEAN_SCANS = 3
 SECONDS_BETWEEN_SCANS = 0.05
 LIMIT_SECONDS = 60
+GROUP_SECONDS = 5
 
 
 VARIABLE = b"TROUPE_EXECUTOR_MARK="
 SECRETS = b"troupe-secrets-"
+WORKER, EXECUTOR = b"troupe-worker-", b"troupe-executor-"
 
 
 def mark_of(pid):
@@ -94,8 +97,8 @@ def sweep(doomed):
         time.sleep(SECONDS_BETWEEN_SCANS)
 
 
-def remove_secrets(folder, doomed):
-    """Removes this user's folders of secrets with a doomed mark; what is not there, or another's, is left alone."""
+def remove_folders(folder, doomed):
+    """Removes what this user's executors with a doomed mark have made there; what is not there, or another's, is left alone."""
     try:
         names = os.listdir(folder)
     except OSError:
@@ -104,6 +107,35 @@ def remove_secrets(folder, doomed):
         path = os.path.join(folder, name)
         if name.startswith(SECRETS) and doomed(name[len(SECRETS) :]) and os.lstat(path).st_uid == os.geteuid():
             shutil.rmtree(path, ignore_errors=True)
+        elif name.startswith(WORKER) and doomed(name[len(WORKER) :].partition(b".")[0]):
+            remove_group(path)
+        elif name.startswith(EXECUTOR) and doomed(name[len(EXECUTOR) :]) and not processes(path):
+            remove_group(path)
+
+
+def processes(group):
+    """The processes in a group; those of other namespaces have no number here."""
+    try:
+        with open(os.path.join(group, b"cgroup.procs")) as file:
+            return [int(line) for line in file if int(line) > 0]
+    except (OSError, ValueError):
+        return []
+
+
+def remove_group(group):
+    """Kills what is in a group and removes it, with all groups in it; gives up after some seconds."""
+    deadline = time.monotonic() + GROUP_SECONDS
+    while os.path.isdir(group) and time.monotonic() < deadline:
+        for path, _, _ in os.walk(group, topdown=False):
+            for pid in processes(path):
+                try:
+                    os.kill(pid, signal.SIGKILL)
+                except OSError:
+                    pass  # it has ended meanwhile
+            try:
+                os.rmdir(path)
+            except OSError:
+                time.sleep(SECONDS_BETWEEN_SCANS)  # what was killed takes a moment to end
 
 
 def main():
@@ -112,13 +144,13 @@ def main():
     own, folders = os.fsencode(sys.argv[1]), [os.fsencode(folder) for folder in sys.argv[2:]]
     sweep(is_gone)
     for folder in folders:
-        remove_secrets(folder, is_gone)
+        remove_folders(folder, is_gone)
     while True:
         if not os.read(0, 4096):
             break
     sweep(lambda mark: mark == own)
     for folder in folders:
-        remove_secrets(folder, lambda mark: mark == own)
+        remove_folders(folder, lambda mark: mark == own)
 
 
 if __name__ == "__main__":

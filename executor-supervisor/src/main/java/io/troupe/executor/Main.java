@@ -14,6 +14,7 @@ import io.troupe.executor.mesos.AgentConnection;
 import io.troupe.executor.mesos.AgentSettings;
 import io.troupe.executor.mesos.MesosEnvironment;
 import io.troupe.executor.process.Archives;
+import io.troupe.executor.process.Cgroups;
 import io.troupe.executor.process.Containers;
 import io.troupe.executor.process.Environments;
 import io.troupe.executor.process.ExecutorMark;
@@ -79,9 +80,12 @@ public final class Main {
     ExecutorHome home = ExecutorHome.from(variables);
     String mark = ExecutorMark.own();
     Path secretsRoot = SecretFiles.root(secretRoots(variables), sandbox.root());
+    Cgroups cgroups = Cgroups.find(config.getConfig("troupe.executor.cgroup"), mark);
+    List<Path> swept = new ArrayList<>(List.of(secretsRoot));
+    swept.addAll(cgroups.folders());
     try (SecretFiles secrets =
             new SecretFiles(new HttpSecrets(TaskData.SECRETS_TIMEOUT), secretsRoot, mark);
-        Guard guard = Guard.start(home.python(), home.packages(), mark, secretsRoot);
+        Guard guard = Guard.start(home.python(), home.packages(), mark, swept);
         EventLoop loop = EventLoop.start("troupe-loop");
         ChannelServer channels =
             ChannelServer.open(sandbox.socket(), servers.maxFrameBytes(), loop)) {
@@ -96,6 +100,7 @@ public final class Main {
               environmentOfProcesses(variables, home),
               new Archives(home.python(), home.packages()),
               new Environments(home.packages(), home.environments(), home.environmentsBytes()),
+              cgroups,
               new Containers(
                   config.getConfig("troupe.executor.container"),
                   Map.of(

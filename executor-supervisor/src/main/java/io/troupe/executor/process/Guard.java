@@ -2,6 +2,7 @@ package io.troupe.executor.process;
 
 import java.io.IOException;
 import java.nio.file.Path;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.Executor;
@@ -37,20 +38,15 @@ public final class Guard implements AutoCloseable {
    * @param python the interpreter
    * @param packages folder that holds the {@code troupe} package
    * @param mark of this executor
-   * @param secrets where folders of {@link SecretFiles} are; it removes those of executors that are
-   *     gone
+   * @param folders where {@link SecretFiles} and {@link Cgroups} make theirs; it removes those of
+   *     executors that are gone
    */
-  public static Guard start(String python, Path packages, String mark, Path secrets) {
-    Guard guard =
-        new Guard(
-            List.of(
-                "setsid",
-                python,
-                "-I",
-                "-S",
-                packages.resolve("troupe/guard.py").toString(),
-                mark,
-                secrets.toString()));
+  public static Guard start(String python, Path packages, String mark, List<Path> folders) {
+    List<String> command = new ArrayList<>(List.of("setsid", python, "-I", "-S"));
+    command.add(packages.resolve("troupe/guard.py").toString());
+    command.add(mark);
+    folders.forEach(folder -> command.add(folder.toString()));
+    Guard guard = new Guard(List.copyOf(command));
     guard.launch();
     return guard;
   }

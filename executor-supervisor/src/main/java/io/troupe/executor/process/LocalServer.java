@@ -102,6 +102,7 @@ final class LocalServer implements ServerProcess {
   private final Map<String, String> environment;
   private final Archives archives;
   private final Environments environments;
+  private final Cgroups cgroups;
   private final Containers containers;
   private final SecretFiles secrets;
   private final OwnSession session;
@@ -143,6 +144,7 @@ final class LocalServer implements ServerProcess {
       Map<String, String> environment,
       Archives archives,
       Environments environments,
+      Cgroups cgroups,
       Containers containers,
       SecretFiles secrets,
       OwnSession session,
@@ -158,17 +160,22 @@ final class LocalServer implements ServerProcess {
     this.environment = environment;
     this.archives = archives;
     this.environments = environments;
+    this.cgroups = cgroups;
     this.containers = containers;
     this.secrets = secrets;
     this.session = session;
     this.chores = chores;
     this.logWriter = logWriter;
-    this.memory = new MemoryWatch(Math.round(memMb(spec) * (1 << 20)), () -> tree().members());
+    this.memory = new MemoryWatch(memBytes(spec), () -> tree().members());
   }
 
   /** How much memory it may take, in MiB. */
   static double memMb(TaskData.Worker spec) {
     return spec.upkeep().memMb() > 0 ? spec.upkeep().memMb() : spec.memMb();
+  }
+
+  private static long memBytes(TaskData.Worker spec) {
+    return Math.round(memMb(spec) * (1 << 20));
   }
 
   /** The whole life of the process, on the thread that starts it. */
@@ -352,18 +359,32 @@ final class LocalServer implements ServerProcess {
       seat = Seat.create(sandbox.seat(worker, start));
       channels.expect(token, new FromProcess());
     }
-    int code =
-        isContained()
-            ? runContained()
-            : run(session.shell(spec.command(), spec.upkeep()), environmentOfProcess());
-    ServerEvent.Ended ended =
-        isContained() && code == ENGINE_FAILED && !killed
-            ? trouble("its container cannot be run" + lastLine(), true)
-            : ended(code);
+    ServerEvent.Ended ended;
+    if (isContained()) {
+      int code = runContained();
+      ended =
+          code == ENGINE_FAILED && !killed
+              ? trouble("its container cannot be run" + lastLine(), true)
+              : ended(code);
+    } else {
+      ended = runPlain();
+    }
     sandboxTidy();
     ScheduledFuture<?> unused =
         chores.schedule(this::removeResults, RESULTS_STAY_SECONDS, TimeUnit.SECONDS);
     return ended;
+  }
+
+  private ServerEvent.Ended runPlain() throws IOException {
+    Optional<WorkerGroup> group = cgroups.make(ownFolder(), memBytes(spec), spec.cpus());
+    group.ifPresent(memory::within);
+    try {
+      List<String> command = OwnSession.limited(spec.command(), spec.upkeep());
+      List<String> joined = group.map(each -> each.joined(command)).orElse(command);
+      return ended(run(session.program(joined), environmentOfProcess()));
+    } finally {
+      group.ifPresent(WorkerGroup::remove);
+    }
   }
 
   private int runContained() throws IOException {

@@ -23,6 +23,7 @@ public final class LocalServers implements ServerLauncher {
   private final Map<String, String> environment;
   private final Archives archives;
   private final Environments environments;
+  private final Cgroups cgroups;
   private final Containers containers;
   private final SecretFiles secrets;
   private final ScheduledExecutorService chores =
@@ -46,7 +47,8 @@ public final class LocalServers implements ServerLauncher {
    * @param environment what every process gets: no token may be in it
    * @param archives unpack what is packed of the pool's files
    * @param environments what pools require
-   * @param containers for pools with an image
+   * @param cgroups for pools without an image
+   * @param containers for pools with one
    * @param secrets of pools that have some
    * @param mark of this executor, unique on the machine
    */
@@ -57,6 +59,7 @@ public final class LocalServers implements ServerLauncher {
       Map<String, String> environment,
       Archives archives,
       Environments environments,
+      Cgroups cgroups,
       Containers containers,
       SecretFiles secrets,
       String mark) {
@@ -65,6 +68,7 @@ public final class LocalServers implements ServerLauncher {
     this.channels = channels;
     this.archives = archives;
     this.environments = environments;
+    this.cgroups = cgroups;
     this.containers = containers;
     this.secrets = secrets;
     Map<String, String> all = new java.util.HashMap<>(environment);
@@ -92,6 +96,7 @@ public final class LocalServers implements ServerLauncher {
             environment,
             archives,
             environments,
+            cgroups,
             containers,
             secrets,
             session,

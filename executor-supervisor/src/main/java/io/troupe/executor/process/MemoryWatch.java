@@ -7,6 +7,7 @@ import java.util.List;
 import java.util.Optional;
 import java.util.Set;
 import java.util.function.Supplier;
+import org.jspecify.annotations.Nullable;
 
 /**
  * What a worker's process and all it has started take of memory, looked at again and again by one
@@ -33,6 +34,7 @@ final class MemoryWatch {
   private long noted = killedBefore;
   private long notedNanos = System.nanoTime();
   private String exhausted = "";
+  private @Nullable WorkerGroup group;
 
   /**
    * @param limit bytes
@@ -41,6 +43,11 @@ final class MemoryWatch {
   MemoryWatch(long limit, Supplier<List<ProcessHandle>> everywhere) {
     this.limit = limit;
     this.everywhere = everywhere;
+  }
+
+  /** They are in this group, in which the kernel keeps the limit. */
+  synchronized void within(WorkerGroup itsGroup) {
+    group = itsGroup;
   }
 
   /**
@@ -82,7 +89,15 @@ final class MemoryWatch {
           "the process took %d MiB of memory, more than its limit of %d MiB"
               .formatted(own >> 20, limit >> 20);
     }
+    askGroup();
     return !exhausted.isEmpty();
+  }
+
+  private void askGroup() {
+    if (group != null && exhausted.isEmpty()) {
+      exhausted = group.exhausted();
+      peak = exhausted.isEmpty() ? peak : Math.max(peak, limit);
+    }
   }
 
   private static void addFamily(long pid, Set<Long> found) {
@@ -98,6 +113,7 @@ final class MemoryWatch {
    *     has just killed somebody for want of memory
    */
   synchronized ServerEvent.Memory atEnd(boolean killed) {
+    askGroup();
     if (killed && exhausted.isEmpty() && ProcessTable.killedForMemory() > killedForMemory) {
       exhausted =
           "the kernel killed the process, as the machine or its container had no memory left";

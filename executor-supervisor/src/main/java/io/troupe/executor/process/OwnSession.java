@@ -46,6 +46,11 @@ final class OwnSession {
 
   /** The program and its arguments that run a shell command within the limits. */
   List<String> shell(String command, Upkeep limits) {
+    return program(limited(command, limits));
+  }
+
+  /** The same without a session. */
+  static List<String> limited(String command, Upkeep limits) {
     List<String> resources = new ArrayList<>();
     if (limits.files() > 0) {
       resources.add("--nofile=" + limits.files());
@@ -62,7 +67,7 @@ final class OwnSession {
       whole.addAll(resources);
     }
     whole.addAll(plainShell(command, limits));
-    return program(whole);
+    return whole;
   }
 
   /** The program and its arguments that run a program in a session of its own. */

@@ -104,6 +104,7 @@ class ContainerServersTest {
             Map.of("PATH", System.getenv("PATH"), "PYTHONPATH", PACKAGES.toString()),
             new Archives("python3", PACKAGES),
             new Environments(PACKAGES, folder.resolve("envs"), MIB),
+            Cgroups.none(),
             containers,
             secrets.files(),
             mark);

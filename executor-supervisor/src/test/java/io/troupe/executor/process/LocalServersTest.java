@@ -38,6 +38,8 @@ import org.junit.jupiter.api.DisplayNameGeneration;
 import org.junit.jupiter.api.DisplayNameGenerator;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
 
 /** Real processes of this machine. */
 @DisplayNameGeneration(DisplayNameGenerator.ReplaceUnderscores.class)
@@ -81,28 +83,32 @@ class LocalServersTest {
     loop = EventLoop.start("loop");
     secrets = FakeSecrets.start(folder);
     channels = ChannelServer.open(sandbox.socket(), 1 << 20, loop);
+    servers = servers(Cgroups.none());
+  }
+
+  private LocalServers servers(Cgroups cgroups) {
     Map<String, String> environment = new HashMap<>();
     environment.put("PATH", System.getenv("PATH"));
     environment.put("PYTHONPATH", Path.of("src/main/python").toAbsolutePath().toString());
-    servers =
-        new LocalServers(
-            sandbox,
-            new ServerSettings(
-                1 << 20,
-                1 << 15,
-                1 << 16,
-                Duration.ofSeconds(30),
-                1 << 20,
-                Duration.ofMillis(50),
-                Duration.ofMillis(100)),
-            channels,
-            environment,
-            new Archives("python3", Path.of("src/main/python").toAbsolutePath()),
-            new Environments(
-                Path.of("src/main/python").toAbsolutePath(), folder.resolve("envs"), 1L << 40),
-            ContainerServersTest.containers("test-" + folder.getFileName()),
-            secrets.files(),
-            "test-" + folder.getFileName());
+    return new LocalServers(
+        sandbox,
+        new ServerSettings(
+            1 << 20,
+            1 << 15,
+            1 << 16,
+            Duration.ofSeconds(30),
+            1 << 20,
+            Duration.ofMillis(50),
+            Duration.ofMillis(100)),
+        channels,
+        environment,
+        new Archives("python3", Path.of("src/main/python").toAbsolutePath()),
+        new Environments(
+            Path.of("src/main/python").toAbsolutePath(), folder.resolve("envs"), 1L << 40),
+        cgroups,
+        ContainerServersTest.containers("test-" + folder.getFileName()),
+        secrets.files(),
+        "test-" + folder.getFileName());
   }
 
   @AfterEach
@@ -590,7 +596,12 @@ class LocalServersTest {
     expect(ServerEvent.Answered.class);
     send(1, "limits", "null");
     assertThat(new String(expect(ServerEvent.Received.class).frames().get(0).payload(), UTF_8))
-        .isEqualTo("[200,1048576,3,\"2\",\"blue\"]");
+        .isEqualTo("[200,1048576," + (ownNiceness() + 3) + ",\"2\",\"blue\"]");
+  }
+
+  private static int ownNiceness() throws IOException {
+    String stat = Files.readString(Path.of("/proc/self/stat"));
+    return Integer.parseInt(stat.substring(stat.lastIndexOf(')') + 2).split(" ", -1)[16]);
   }
 
   @Test
@@ -824,5 +835,37 @@ class LocalServersTest {
             "secret API_KEY cannot be had: the scheduler has it no more, or in another version:"
                 + " apply the pool again");
     assertThat(end.curable()).isTrue();
+  }
+
+  @ParameterizedTest
+  @ValueSource(strings = {"leak(None)", "os.fork() or leak(None) or os._exit(0); time.sleep(600)"})
+  void where_the_kernel_keeps_the_limit_its_kill_is_named_out_of_memory(String how)
+      throws Exception {
+    Cgroups cgroups = CgroupsTest.ofThisMachine();
+    servers = servers(cgroups);
+    module(
+        """
+        import os, time
+        def leak(_):
+            kept = bytearray(1 << 20)
+            while True: kept.extend(bytes(1 << 20))
+        def run(_): %s
+        """
+            .formatted(how));
+    launch(WorkerProtocol.FRAMES, FRAMES, List.of());
+    expect(ServerEvent.Started.class);
+    expect(ServerEvent.Answered.class);
+    send(1, "run", "null");
+    ServerEvent.Ended end = expectEnd();
+    assertThat(end.signal()).isEqualTo(9);
+    assertThat(end.memory().exhausted())
+        .isEqualTo(
+            "the process took 64 MiB of memory, all that it may have, and the kernel killed it");
+    assertThat(end.memory().peakBytes()).isGreaterThanOrEqualTo(64 << 20);
+    for (Path base : cgroups.folders()) {
+      try (var left = Files.list(base)) {
+        assertThat(left.map(Path::toString)).noneMatch(name -> name.contains("mine.0.1"));
+      }
+    }
   }
 }
