@@ -12,6 +12,7 @@ import java.util.Map;
 import org.flywaydb.core.Flyway;
 import org.flywaydb.core.api.FlywayException;
 import org.h2.api.ErrorCode;
+import org.h2.mvstore.MVStoreException;
 
 /**
  * An SQL database with Troupe's schema: by default a file of H2, which one process at a time can
@@ -41,6 +42,7 @@ public final class Database implements AutoCloseable {
   private final HikariDataSource connections;
   private final String name;
   private final Dialect dialect;
+  private final Upkeep upkeep = new Upkeep();
 
   private Database(HikariDataSource connections, String name, Dialect dialect) {
     this.connections = connections;
@@ -67,18 +69,31 @@ public final class Database implements AutoCloseable {
    */
   public static Database inFolder(Path folder) {
     Path file = folder.resolve("store").toAbsolutePath().normalize();
+    return inFile(file.toString(), nameIn(folder));
+  }
+
+  /**
+   * The same in a file that H2 finds by this name, without its ending.
+   *
+   * @param name how it is called where people read it
+   */
+  static Database inFile(String file, String name) {
+    try {
+      Upkeep.settle(file);
+    } catch (MVStoreException e) {
+      throw unusable(name, e);
+    }
     // Without a locking thread of its own, H2 holds the file through the operating system's lock.
-    // It writes at each commit, and not up to half a second later, only if it is told to. Space of
-    // old pages is used again after the retention time, which is for disks that reorder writes.
-    // Payloads and results are in their rows unless they are large.
+    // It writes at each commit, and not up to half a second later, only if it is told to. Payloads
+    // and results are in their rows unless they are large.
     return open(
         "jdbc:h2:file:"
             + file
             + ";FILE_LOCK=FS;DB_CLOSE_ON_EXIT=FALSE;MAX_COMPACT_TIME=0;WRITE_DELAY=0"
-            + ";RETENTION_TIME=2000;MAX_LENGTH_INPLACE_LOB=65536",
+            + ";MAX_LENGTH_INPLACE_LOB=65536",
         "sa",
         "",
-        nameIn(folder),
+        name,
         Dialect.H2);
   }
 
@@ -184,7 +199,31 @@ public final class Database implements AutoCloseable {
 
   /** A connection that does not commit by itself; to be closed soon. */
   Connection connect() throws SQLException {
-    return connections.getConnection();
+    Connection connection = connections.getConnection();
+    if (dialect == Dialect.H2) {
+      try {
+        upkeep.uses(connection);
+      } catch (SQLException e) {
+        connection.close();
+        throw e;
+      }
+    }
+    return connection;
+  }
+
+  /**
+   * Does some of what keeps the file of H2 small, if it is due. Takes milliseconds at most; to be
+   * called now and then, when nobody waits.
+   *
+   * @throws StoreException when it does not work
+   */
+  void tidy() {
+    try {
+      upkeep.tidy();
+    } catch (MVStoreException e) {
+      connections.getHikariPoolMXBean().softEvictConnections();
+      throw new StoreException(name + " cannot be tidied: " + reason(e), e);
+    }
   }
 
   /** How it is called where people read it. */

@@ -13,6 +13,7 @@ import io.troupe.scheduler.jobs.JobState;
 import io.troupe.scheduler.jobs.JobStore;
 import io.troupe.scheduler.jobs.NewJob;
 import io.troupe.scheduler.jobs.StoredJob;
+import io.troupe.scheduler.pool.Store.StoreException;
 import java.sql.Connection;
 import java.sql.PreparedStatement;
 import java.sql.ResultSet;
@@ -29,12 +30,15 @@ import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.concurrent.TimeUnit;
 import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /**
  * Jobs in an SQL database. One thread of its own does everything in order; each write is one
  * transaction of a few batches, whatever its number of jobs.
  */
 public final class SqlJobStore implements JobStore {
+  private static final Logger LOG = LoggerFactory.getLogger(SqlJobStore.class);
   private static final String EPOCH = "job-epoch";
   private static final int SWEPT_AT_A_TIME = 5000;
   private static final long IDS_OF_A_PREFIX = 1L << 32;
@@ -139,7 +143,18 @@ public final class SqlJobStore implements JobStore {
   // ---- how work is done
 
   private <T> CompletionStage<T> later(String what, Work<T> work) {
-    return CompletableFuture.supplyAsync(() -> work(what, work), thread);
+    CompletableFuture<T> done = CompletableFuture.supplyAsync(() -> work(what, work), thread);
+    // After whoever waits has been told.
+    CompletionStage<T> unused = done.whenCompleteAsync((result, failure) -> tidy(), thread);
+    return done;
+  }
+
+  private void tidy() {
+    try {
+      database.tidy();
+    } catch (StoreException e) {
+      LOG.warn("{}", e.getMessage());
+    }
   }
 
   private <T> T work(String what, Work<T> work) {
