@@ -16,6 +16,7 @@ KINDS = {
     "RESULT": frames.RESULT,
     "ERROR": frames.ERROR,
     "SHUTDOWN": frames.SHUTDOWN,
+    "CANCEL": frames.CANCEL,
 }
 CONTENTS = {
     "JSON": frames.JSON,

@@ -14,15 +14,20 @@ _TEXT = 64
 _FLOAT = struct.Struct("=d")
 
 _lock = threading.Lock()
-_words = None
-_bytes = None
+_find = None
 
 
 def attach(memory):
     """Lets what is told go into this memory, as PROTOCOL.md describes the seat; one that is too short is left alone."""
-    global _words, _bytes
     if len(memory) > _TEXT:
-        _words, _bytes = memoryview(memory).cast("Q"), memoryview(memory)
+        words, whole = memoryview(memory).cast("Q"), memoryview(memory)
+        attach_places(lambda: (words, whole, words[_BEGUN]))
+
+
+def attach_places(find):
+    """``find`` tells where what the caller tells goes, as words and as bytes, and of which job it is; None for nowhere."""
+    global _find
+    _find = find
 
 
 def progress(fraction=None, message=""):
@@ -32,24 +37,27 @@ def progress(fraction=None, message=""):
         if not 0 <= fraction <= 1:
             raise ValueError(f"a part of the work is from 0 to 1, not {fraction}")
     text = str(message)
-    if _words is None:
+    place = _find and _find()
+    if not place:
         return
+    words, memory, job = place
     text = " ".join(text[:400].split()).encode("utf-8", "replace")
-    room = len(_bytes) - _TEXT
+    room = len(memory) - _TEXT
     if len(text) > room:
         text = text[:room].decode("utf-8", "ignore").encode()
     with _lock:
-        _words[_CHANGES] |= 1  # odd: being written
-        _words[_JOB] = _words[_BEGUN]
-        _FLOAT.pack_into(_bytes, 8 * _FRACTION, math.nan if fraction is None else fraction)
-        _words[_LENGTH] = len(text)
-        _bytes[_TEXT : _TEXT + len(text)] = text
-        _words[_CHANGES] += 1
-        _words[_BEATS] += 1
+        words[_CHANGES] |= 1  # odd: being written
+        words[_JOB] = job
+        _FLOAT.pack_into(memory, 8 * _FRACTION, math.nan if fraction is None else fraction)
+        words[_LENGTH] = len(text)
+        memory[_TEXT : _TEXT + len(text)] = text
+        words[_CHANGES] += 1
+        words[_BEATS] += 1
 
 
 def heartbeat():
     """Tells that the running job is alive, for a pool whose jobs have to (``job.heartbeat``); ``progress`` does that too."""
-    if _words is not None:
+    place = _find and _find()
+    if place:
         with _lock:
-            _words[_BEATS] += 1
+            place[0][_BEATS] += 1

@@ -3,17 +3,15 @@
 The executor that starts it says by the environment where its socket is. A job is a call of one function with
 one argument; what the function returns is the result: JSON, or bytes as they are. ``async def`` runs on an event loop
 that all jobs of the process share; what a generator yields is the result as a list. An exception fails that job
-only. One thread, one job at a time, in the order in which they come. ``print`` goes to the worker's log.
+only. One thread, one job at a time, in the order in which they come, unless the pool says ``concurrency``: see
+``troupe/crew.py``. ``print`` goes to the worker's log.
 
 ``setup()`` of the module or class is called before the first job and ``teardown()`` when the process is told to end;
 they are no jobs. A class is made once, without arguments.
 """
 
-import errno
 import faulthandler
-import functools
 import importlib
-import io
 import json
 import json.encoder
 import json.scanner
@@ -26,6 +24,8 @@ import time
 import traceback
 
 from troupe import Cancelled, frames, report
+from troupe.functions import CO_ASYNC_GENERATOR, CO_COROUTINE, CO_GENERATOR, Functions, NoFunction, all_of, flags_of
+from troupe.printing import LinePrinter, Printer
 
 # How the process ends; the executor does not start it again after those that cannot heal by themselves.
 EXIT_USAGE = 64  # wrong command line or environment: cannot heal
@@ -41,37 +41,11 @@ RECEIVE_BYTES = 256 << 10
 #: A function whose last call took longer than this is not begun while results of others wait.
 QUICK_SECONDS = 0.0005
 TRACEBACK_LINES = 12
-#: What a module or class may have for itself.
-NO_JOBS = ("setup", "teardown")
-#: Flags of a code object; the inspect module has them too, and takes long to import.
-CO_GENERATOR, CO_COROUTINE, CO_ASYNC_GENERATOR = 0x20, 0x80, 0x200
 MESSAGE_CHARACTERS = 4000
+OWN_FILES = ("worker.py", "functions.py", "crew.py")
 #: Texts from here on are looked at for what needs escapes, which takes a third of the time of writing or reading them with care.
 LONG_TEXT = 16 << 10
 ESCAPED = bytes(range(32)) + b'"\\'
-
-
-class NoFunction(LookupError):
-    """The module has no such public function."""
-
-
-class Functions(dict):
-    """The public functions of a module or object by name, in bytes, each looked up once: [function, was it slow]."""
-
-    def __init__(self, home, label, loop):
-        super().__init__()
-        self._home = home
-        self._label = label
-        self._loop = loop
-
-    def __missing__(self, name):
-        text = name.decode("utf-8", "replace")
-        function = None if text.startswith("_") or text in NO_JOBS else getattr(self._home, text, None)
-        listed = getattr(self._home, "__all__", None)
-        if not callable(function) or isinstance(function, type) or (listed is not None and text not in listed):
-            raise NoFunction(f"{self._label} has no public function {text!r}")
-        self[name] = entry = [self._loop.plain(function), True]
-        return entry
 
 
 class Loop:
@@ -85,27 +59,32 @@ class Loop:
 
     def plain(self, function):
         """The function itself, or one that waits for the end of what it starts."""
-        flags = _flags_of(function)
+        flags = flags_of(function)
         if flags & CO_COROUTINE:
             return lambda value: self.run(function(value))
         if flags & CO_GENERATOR:
             return lambda value: list(function(value))
         if flags & CO_ASYNC_GENERATOR:
-            return lambda value: self.run(_all_of(function(value)))
+            return lambda value: self.run(all_of(function(value)))
         return function
 
-    def run(self, coroutine):
-        """What the coroutine returns."""
+    def events(self):
+        """The event loop itself."""
         if self._loop is None:
             import asyncio  # a worker without it shall start quickly
 
             self._loop = asyncio.new_event_loop()
             asyncio.set_event_loop(self._loop)
             self._stopped_by = asyncio.CancelledError
+        return self._loop
+
+    def run(self, coroutine):
+        """What the coroutine returns."""
+        loop = self.events()
         self._unwanted = False
-        self._task = self._loop.create_task(coroutine)
+        self._task = loop.create_task(coroutine)
         try:
-            return self._loop.run_until_complete(self._task)
+            return loop.run_until_complete(self._task)
         except self._stopped_by:
             if self._unwanted:
                 raise Cancelled() from None
@@ -135,83 +114,24 @@ class Loop:
             self._loop.close()
 
 
-async def _all_of(items):
-    return [item async for item in items]
-
-
-def _flags_of(function):
-    """What its code says of itself; nothing where there is no Python code."""
-    while isinstance(function, functools.partial):
-        function = function.func
-    function = getattr(function, "__func__", function)
-    if not hasattr(function, "__code__"):
-        function = getattr(type(function), "__call__", None)
-    return getattr(getattr(function, "__code__", None), "co_flags", 0)
-
-
 class Seat:
-    """What the executor and this process tell each other besides frames, in memory they share.
+    """What the executor and this process tell each other besides frames, in memory they share; PROTOCOL.md has all of it.
 
     Word 0: id of the job that was begun last. The executor sets the others before it sends SIGINT. Word 1: id of the
     job to be cancelled. Word 2: id of the job that keeps finished results from being sent.
     """
 
-    def __init__(self, path):
+    def __init__(self, path, alone=True):
+        """``alone``: its jobs run one after the other, and tell how far they are in the first place of the memory."""
         if path:
             with open(path, "r+b") as file:
                 memory = mmap.mmap(file.fileno(), 0)
-            report.attach(memory)
+            if alone:
+                report.attach(memory)
         else:
             memory = bytearray(64)
+        self.memory = memory
         self.words = memoryview(memory).cast("Q")
-
-
-class Printer(io.TextIOWrapper):
-    """Standard output or error: says which job prints what, and no job can close it for the next one.
-
-    A line ``NUL job N`` says that what follows is printed by job N, until another such line, or N being 0, says otherwise.
-    """
-
-    def __init__(self, descriptor, marked):
-        plain = open(descriptor, "wb", closefd=False)
-        super().__init__(plain, encoding="utf-8", errors="backslashreplace", line_buffering=True)
-        self._spare = os.dup(descriptor)
-        self._marked = marked  # the printers whose mark is not taken back yet
-        self._mark = 0
-        self._at_start = True
-        self.server = None
-
-    def write(self, text):
-        running = self.server._running if self.server else 0
-        marked = text
-        if running != self._mark and text:
-            marked = self._change_mark(running) + text
-        if text:
-            self._at_start = text[-1] == "\n"
-        try:
-            super().write(marked)
-        except OSError as error:
-            if error.errno != errno.EBADF:
-                raise
-            os.dup2(self._spare, self.fileno())  # a job has closed the descriptor
-            self.flush()
-        return len(text)
-
-    def _change_mark(self, job):
-        self._mark = job
-        if job:
-            self._marked.append(self)
-        return ("" if self._at_start else "\n") + f"\0job {job}\n"
-
-    def unmark(self):
-        """The job is over: what comes now that no printer has marked is printed by something else."""
-        mark = self._change_mark(0)
-        self._at_start = True
-        super().write(mark)
-
-    def close(self):
-        """Only flushes: it is not the job's to close."""
-        self.flush()
 
 
 def json_writer():
@@ -279,6 +199,10 @@ class Server:
         self._unsent = []
         self._marked = []
 
+    def current(self):
+        """Id of the job that runs; 0 when none does."""
+        return self._running
+
     # Signals: Python runs these between two steps of the main thread, so possibly inside the user's function.
 
     def on_interrupt(self, _signal, _frame):
@@ -314,7 +238,7 @@ class Server:
             except (OSError, ValueError):
                 pass  # nobody reads any more
 
-    def _failure(self, error):
+    def failure(self, error):
         """The bytes of an ERROR's name and payload."""
         kind, module = type(error).__qualname__, type(error).__module__
         if isinstance(error, Cancelled):
@@ -323,12 +247,7 @@ class Server:
             name, kind, module, message = b"no-function", "LookupError", "builtins", str(error)
         else:
             name, message = b"raised", _text_of(error)
-        own = os.path.abspath(__file__)
-        stack = [
-            entry
-            for entry in traceback.extract_tb(error.__traceback__)
-            if os.path.abspath(entry.filename) != own
-        ]
+        stack = [entry for entry in traceback.extract_tb(error.__traceback__) if not _is_own(entry.filename)]
         lines = "".join(traceback.format_list(stack)).splitlines()[-TRACEBACK_LINES:]
         body = {
             "type": kind,
@@ -341,7 +260,7 @@ class Server:
             body["args"] = arguments
         return name, json.dumps(body).encode()
 
-    def _encode(self, value, write):
+    def encode(self, value, write):
         """Content type and bytes of a result."""
         if isinstance(value, bytes):
             content, body = frames.BYTES, value
@@ -359,7 +278,7 @@ class Server:
 
     def _write(self, body):
         """Writes a result to a file, whole or not at all; the file's path in bytes."""
-        path = f"{self._blobs}-{os.getpid()}-{self._running}"
+        path = f"{self._blobs}-{os.getpid()}-{self.current()}"
         try:
             with open(path, "wb", buffering=0, opener=_for_own_use) as file:
                 while body:
@@ -370,7 +289,7 @@ class Server:
             raise
         return os.fsencode(path)
 
-    def _receive_rest(self, rest):
+    def receive_rest(self, rest):
         """What is left of the last chunk, and what has come since: at least the whole frame that it begins."""
         wanted = 0
         if len(rest) >= 4:
@@ -393,7 +312,7 @@ class Server:
         """Returns when there will be no more jobs: whether the executor said so. Raises MalformedFrame when what comes is no frame."""
         # The hot loop: everything it needs is a local variable, and it makes no call it can do without.
         receive, send = self._connection.recv, self._connection.sendall
-        functions, words, encode = self._functions, self._seat.words, self._encode
+        functions, words, encode = self._functions, self._seat.words, self.encode
         unpack, pack, clock = frames.HEADER.unpack_from, frames.HEADER.pack, time.perf_counter
         read, write = json_reader(), json_writer()
         max_frame, max_result = self._max_frame, self._max_result
@@ -401,7 +320,7 @@ class Server:
         marked, unmark = self._marked, self._unmark
         rest, unsent, unsent_bytes, first_unsent = b"", self._unsent, 0, 0.0
         while True:
-            data = self._receive_rest(rest) if rest else receive(RECEIVE_BYTES)
+            data = self.receive_rest(rest) if rest else receive(RECEIVE_BYTES)
             if not data:
                 return False
             position, end = 0, len(data)
@@ -445,7 +364,7 @@ class Server:
                     words[0] = ident
                     if self._stopping:
                         raise
-                    name, body = self._failure(error)
+                    name, body = self.failure(error)
                     unsent.append(frames.frame(ERROR, JSON, ident, name, body))
                     unsent_bytes += 16 + len(name) + len(body)
                     entry = [None, True]
@@ -464,6 +383,12 @@ class Server:
                 send(b"".join(unsent))
                 unsent.clear()
             rest = data[position:] if position < end else b""
+
+
+def _is_own(file):
+    """Whether it is a file of what runs the functions, which is nothing to tell their authors."""
+    folder, name = os.path.split(os.path.abspath(file))
+    return name in OWN_FILES and folder == os.path.dirname(os.path.abspath(__file__))
 
 
 def _for_own_use(path, flags):
@@ -514,7 +439,7 @@ def _own(home, name, loop):
     """Calls setup() or teardown(), if there is such a function."""
     function = getattr(home, name, None)
     if callable(function):
-        if _flags_of(function) & CO_COROUTINE:
+        if flags_of(function) & CO_COROUTINE:
             loop.run(function())
         else:
             function()
@@ -536,9 +461,16 @@ def main(arguments=None, environment=os.environ):
         faulthandler.register(signal.SIGQUIT, stacks, all_threads=True)
         signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGQUIT])  # a Java parent leaves it blocked
     os.dup2(os.open(os.devnull, os.O_RDONLY), 0)  # the pipe that was there is none of the user's business
+    width = int(environment.get("TROUPE_CONCURRENCY") or 1)
     marked = []
-    sys.stdout = sys.__stdout__ = Printer(1, marked)
-    sys.stderr = sys.__stderr__ = Printer(2, marked)
+    if width > 1:
+        from troupe import crew  # what most workers do without
+
+        printers = [LinePrinter(descriptor, crew.current) for descriptor in (1, 2)]
+    else:
+        printers = [Printer(descriptor, marked) for descriptor in (1, 2)]
+    sys.stdout = sys.__stdout__ = printers[0]
+    sys.stderr = sys.__stderr__ = printers[1]
     try:
         home = _home(arguments[0])
     except BaseException as error:  # whatever the user's code does while it is imported
@@ -555,18 +487,24 @@ def main(arguments=None, environment=os.environ):
         return _fail(EXIT_PROTOCOL, f"no executor listens at {path}: {error.strerror}")
     max_frame = int(environment.get("TROUPE_MAX_FRAME") or frames.MAX_FRAME)
     max_result = int(environment.get("TROUPE_MAX_RESULT") or 0)
-    functions = Functions(home, f"module {arguments[0].removesuffix('.py')}", loop)
+    functions = Functions(home, f"module {arguments[0].removesuffix('.py')}", loop.plain if width == 1 else crew.plain)
+    seat = Seat(environment.get("TROUPE_SEAT"), width == 1)
     server = Server(
         connection,
         functions,
-        Seat(environment.get("TROUPE_SEAT")),
+        seat,
         loop,
         max_frame,
         max_result,
         environment.get("TROUPE_BLOBS", ""),
         int(environment.get("TROUPE_INLINE_RESULT") or 0),
     )
-    server.print_by((sys.stdout, sys.stderr), marked)
+    if width == 1:
+        server.print_by(printers, marked)
+        jobs = server
+    else:
+        codecs = lambda: (json_reader(), json_writer())
+        jobs = crew.Crew(server, connection, functions, seat, loop, width, max_frame, codecs, printers)
     signal.signal(signal.SIGINT, server.on_interrupt)
     signal.signal(signal.SIGTERM, server.on_terminate)
     hello = {
@@ -574,12 +512,13 @@ def main(arguments=None, environment=os.environ):
         "pid": os.getpid(),
         "token": token,
         "python": "%d.%d.%d" % sys.version_info[:3],
+        "concurrency": width,
     }
-    for name in ("TROUPE_TOKEN", "TROUPE_SOCKET", "TROUPE_SEAT", "TROUPE_STACKS"):
+    for name in ("TROUPE_TOKEN", "TROUPE_SOCKET", "TROUPE_SEAT", "TROUPE_STACKS", "TROUPE_CONCURRENCY"):
         os.environ.pop(name, None)  # children have no business with them
     try:
         connection.sendall(frames.frame(frames.HELLO, frames.JSON, 0, b"", json.dumps(hello).encode()))
-        told = server.serve()
+        told = jobs.serve()
     except frames.MalformedFrame as error:
         return _fail(EXIT_PROTOCOL, f"the executor sent what is no frame: {error}")
     except (BrokenPipeError, ConnectionResetError):

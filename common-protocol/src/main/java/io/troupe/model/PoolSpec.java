@@ -21,6 +21,7 @@ import java.util.Map;
  * @param requirements the packages its workers need
  * @param container what its workers run in
  * @param secrets what its workers find in files that nobody else sees
+ * @param serving how its processes serve jobs
  */
 public record PoolSpec(
     String name,
@@ -36,7 +37,8 @@ public record PoolSpec(
     HttpChecks http,
     Requirements requirements,
     Container container,
-    List<PoolSecret> secrets) {
+    List<PoolSecret> secrets,
+    Serving serving) {
 
   /** What holds where a pool file does not say. */
   public static final Duration DEFAULT_START_TIMEOUT = Duration.ofSeconds(60);
@@ -79,7 +81,8 @@ public record PoolSpec(
         http,
         requirements,
         container,
-        List.of());
+        List.of(),
+        Serving.ONE_AT_A_TIME);
   }
 
   /**
@@ -150,6 +153,7 @@ public record PoolSpec(
         http,
         requirements,
         container,
-        newSecrets);
+        newSecrets,
+        serving);
   }
 }

@@ -5,6 +5,7 @@ import io.troupe.model.Container;
 import io.troupe.model.HttpChecks;
 import io.troupe.model.PoolFile;
 import io.troupe.model.Requirements;
+import io.troupe.model.Serving;
 import io.troupe.model.Upkeep;
 import io.troupe.model.WorkerProtocol;
 import java.time.Duration;
@@ -53,6 +54,7 @@ public record TaskData(int version, ClusterInfo cluster, String pool, Worker wor
    *     schedulers
    * @param container what the process runs in; left out by older schedulers
    * @param secrets what the process finds in files; left out by older schedulers
+   * @param serving how the process serves jobs; left out by older schedulers
    */
   public record Worker(
       String command,
@@ -67,7 +69,8 @@ public record TaskData(int version, ClusterInfo cluster, String pool, Worker wor
       HttpChecks http,
       Requirements requirements,
       Container container,
-      List<Secret> secrets) {
+      List<Secret> secrets,
+      Serving serving) {
     @JsonCreator
     public Worker {
       files = List.copyOf(files);
@@ -77,6 +80,7 @@ public record TaskData(int version, ClusterInfo cluster, String pool, Worker wor
       requirements = Objects.requireNonNullElse(requirements, Requirements.NONE);
       container = Objects.requireNonNullElse(container, Container.NONE);
       secrets = List.copyOf(Objects.requireNonNullElse(secrets, List.of()));
+      serving = Objects.requireNonNullElse(serving, Serving.ONE_AT_A_TIME);
     }
 
     /** One without secrets. */
@@ -106,7 +110,8 @@ public record TaskData(int version, ClusterInfo cluster, String pool, Worker wor
           http,
           requirements,
           container,
-          List.of());
+          List.of(),
+          Serving.ONE_AT_A_TIME);
     }
 
     /** One with no limits and requirements of its own. */

@@ -1,5 +1,6 @@
 package io.troupe.protocol;
 
+import com.fasterxml.jackson.annotation.JsonCreator;
 import io.troupe.model.Cause;
 import io.troupe.model.WorkerState;
 import java.util.List;
@@ -19,6 +20,7 @@ import org.jspecify.annotations.Nullable;
  * @param cause why its process last ended; null when it never did
  * @param process its process; null while there is none
  * @param lastOutput the last lines that the process has printed, oldest first
+ * @param running all the jobs it runs, that one first; left out by older supervisors
  */
 public record WorkerStatus(
     String id,
@@ -30,11 +32,48 @@ public record WorkerStatus(
     long jobs,
     @Nullable Cause cause,
     @Nullable ProcessStatus process,
-    List<String> lastOutput) {
+    List<String> lastOutput,
+    List<Running> running) {
 
+  @JsonCreator
   public WorkerStatus {
     lastOutput = List.copyOf(lastOutput);
+    running = running == null ? List.of() : List.copyOf(running);
   }
+
+  /** One that runs at most one job. */
+  public WorkerStatus(
+      String id,
+      String taskId,
+      WorkerState state,
+      int restarts,
+      @Nullable String job,
+      @Nullable Progress progress,
+      long jobs,
+      @Nullable Cause cause,
+      @Nullable ProcessStatus process,
+      List<String> lastOutput) {
+    this(
+        id,
+        taskId,
+        state,
+        restarts,
+        job,
+        progress,
+        jobs,
+        cause,
+        process,
+        lastOutput,
+        job == null ? List.of() : List.of(new Running(job, progress)));
+  }
+
+  /**
+   * A job that runs.
+   *
+   * @param job its id
+   * @param progress how far it is, as its function says; null when it does not
+   */
+  public record Running(String job, @Nullable Progress progress) {}
 
   /**
    * How far a job is.

@@ -30,7 +30,9 @@ public record Frame(Type type, ContentType content, long id, String name, byte[]
     /** The function could not be run, or raised. */
     ERROR(4),
     /** Finish what you have been sent, then exit with code 0. */
-    SHUTDOWN(5);
+    SHUTDOWN(5),
+    /** This job is not wanted any more; only for a process that runs several at once. */
+    CANCEL(6);
 
     private final byte code;
 
@@ -49,6 +51,7 @@ public record Frame(Type type, ContentType content, long id, String name, byte[]
         case 3 -> RESULT;
         case 4 -> ERROR;
         case 5 -> SHUTDOWN;
+        case 6 -> CANCEL;
         default ->
             throw new FrameCodec.MalformedFrameException(
                 "type " + (code & 0xff) + " is not one of protocol version " + VERSION);

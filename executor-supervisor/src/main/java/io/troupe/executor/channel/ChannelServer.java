@@ -162,7 +162,7 @@ public final class ChannelServer implements AutoCloseable {
       try {
         hello = MAPPER.readValue(first.payload(), Hello.class);
       } catch (IOException e) {
-        hello = new Hello(0, 0, "", "");
+        hello = new Hello(0, 0, "", "", 1);
       }
       ChannelListener owner =
           first.type() == Frame.Type.HELLO ? expected.remove(hello.token()) : null;

@@ -17,17 +17,20 @@ import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayDeque;
 import java.util.Deque;
+import java.util.HashMap;
+import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
+import java.util.Set;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.TimeUnit;
 import java.util.function.Consumer;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Jobs for a server that speaks HTTP: one POST a job to {@code /FUNCTION} on its port, one at a
- * time. A 2xx answer is the result, 503 means that it is too early, any other is a failure with the
- * answer's text. No call blocks; any thread.
+ * Jobs for a server that speaks HTTP: one POST a job to {@code /FUNCTION} on its port, so many at
+ * once as the pool says. A 2xx answer is the result, 503 means that it is too early, any other is a
+ * failure with the answer's text. No call blocks; any thread.
  */
 public final class HttpJobs {
   private static final ObjectMapper MAPPER = new ObjectMapper();
@@ -50,17 +53,20 @@ public final class HttpJobs {
   private final int maxResultBytes;
   private final Consumer<List<Frame>> answers;
   private final Deque<Frame> waiting = new ArrayDeque<>();
-  private @Nullable CompletableFuture<HttpResponse<byte[]>> running;
+  private final Map<Long, CompletableFuture<HttpResponse<byte[]>>> running = new HashMap<>();
+  private final Set<Long> interrupted = new HashSet<>();
+  private final int width;
   private long begun;
-  private long interrupted;
 
   /**
    * @param port of the server, on this machine
    * @param maxResultBytes a longer answer fails its job
-   * @param answers told of each RESULT and ERROR, in the order of the jobs; must not block
+   * @param width how many requests there may be at once
+   * @param answers told of each RESULT and ERROR as they come; must not block
    */
-  public HttpJobs(int port, int maxResultBytes, Consumer<List<Frame>> answers) {
+  public HttpJobs(int port, int maxResultBytes, int width, Consumer<List<Frame>> answers) {
     this.port = port;
+    this.width = width;
     this.maxResultBytes = maxResultBytes;
     this.answers = answers;
   }
@@ -76,19 +82,20 @@ public final class HttpJobs {
     return begun;
   }
 
-  /** Gives up waiting for the answer to this job, if it is the one that runs. */
+  /** Gives up waiting for the answer to this job, if it runs. */
   public synchronized void interrupt(long id) {
-    if (running != null && begun == id) {
+    CompletableFuture<HttpResponse<byte[]>> call = running.get(id);
+    if (call != null) {
       // Noted first: the client may fail the call as broken off before the call counts as
       // cancelled.
-      interrupted = id;
-      running.cancel(true);
+      interrupted.add(id);
+      call.cancel(true);
     }
   }
 
   /** Whether no job runs. */
   public synchronized boolean isIdle() {
-    return running == null;
+    return running.isEmpty();
   }
 
   /** Whether a GET of this path is answered with 2xx, soon. */
@@ -104,10 +111,12 @@ public final class HttpJobs {
   }
 
   private void next() {
-    Frame job = running == null ? waiting.pollFirst() : null;
-    if (job == null) {
-      return;
+    while (running.size() < width && !waiting.isEmpty()) {
+      begin(waiting.removeFirst());
     }
+  }
+
+  private void begin(Frame job) {
     begun = job.id();
     HttpRequest request =
         HttpRequest.newBuilder(
@@ -121,7 +130,7 @@ public final class HttpJobs {
   private void request(Frame job, HttpRequest request, long pause) {
     CompletableFuture<HttpResponse<byte[]>> call =
         client.sendAsync(request, HttpResponse.BodyHandlers.ofByteArray());
-    running = call;
+    running.put(job.id(), call);
     CompletableFuture<Void> unused =
         call.handle(
             (response, error) -> {
@@ -129,14 +138,14 @@ public final class HttpJobs {
                 CompletableFuture.delayedExecutor(pause, TimeUnit.MILLISECONDS)
                     .execute(() -> again(job, request, pause));
               } else {
-                done(answer(job, response, error));
+                done(job, answer(job, response, error));
               }
               return null;
             });
   }
 
   private synchronized boolean isWanted(Frame job) {
-    return interrupted != job.id();
+    return !interrupted.contains(job.id());
   }
 
   /** Until the job's time is over, which is others' business. */
@@ -144,7 +153,7 @@ public final class HttpJobs {
     if (isWanted(job)) {
       request(job, request, Math.min(LAST_PAUSE_MILLIS, 2 * pause));
     } else {
-      done(error(job, "cancelled", "cancelled"));
+      done(job, error(job, "cancelled", "cancelled"));
     }
   }
 
@@ -159,15 +168,16 @@ public final class HttpJobs {
     }
   }
 
-  private synchronized void done(Frame answer) {
+  private synchronized void done(Frame job, Frame answer) {
     answers.accept(List.of(answer)); // before the next one begins, whose answer may be quick
-    running = null;
+    running.remove(job.id());
+    interrupted.remove(job.id());
     next();
   }
 
   private synchronized Frame answer(
       Frame job, @Nullable HttpResponse<byte[]> response, @Nullable Throwable error) {
-    if ((response == null || response.statusCode() == BUSY) && interrupted == job.id()) {
+    if ((response == null || response.statusCode() == BUSY) && !isWanted(job)) {
       return error(job, "cancelled", "cancelled");
     }
     if (response == null) {

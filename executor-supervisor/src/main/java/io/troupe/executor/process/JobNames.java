@@ -1,17 +1,27 @@
 package io.troupe.executor.process;
 
+import io.troupe.protocol.codec.Frame;
+import java.util.HashMap;
 import java.util.List;
+import java.util.Map;
 import java.util.Optional;
 
 /**
  * Which job has which number on the channel, for the latest ones: more than a process can have
- * unanswered, and some whose output comes late. Any thread.
+ * unanswered, and some whose output comes late. Where a process runs several at once, one may run
+ * on while many come and go: there all are known that have not been answered. Any thread.
  */
 final class JobNames {
   private static final int KEPT = 1024;
 
   private final long[] numbers = new long[KEPT];
   private final String[] names = new String[KEPT];
+  private final boolean several;
+  private final Map<Long, String> unanswered = new HashMap<>();
+
+  JobNames(boolean several) {
+    this.several = several;
+  }
 
   /** The jobs are numbered upwards from the first number, which is not 0. */
   synchronized void add(long first, List<String> jobs) {
@@ -19,13 +29,25 @@ final class JobNames {
       int place = place(first + i);
       numbers[place] = first + i;
       names[place] = jobs.get(i);
+      if (several) {
+        unanswered.put(first + i, jobs.get(i));
+      }
+    }
+  }
+
+  /** These have been answered. */
+  synchronized void answered(List<Frame> frames) {
+    if (several) {
+      frames.forEach(frame -> unanswered.remove(frame.id()));
     }
   }
 
   /** The job with this number; empty for 0 and for one long ago. */
   synchronized Optional<String> of(long number) {
     int place = place(number);
-    return number != 0 && numbers[place] == number ? Optional.of(names[place]) : Optional.empty();
+    return number != 0 && numbers[place] == number
+        ? Optional.of(names[place])
+        : Optional.ofNullable(unanswered.get(number));
   }
 
   private static int place(long number) {

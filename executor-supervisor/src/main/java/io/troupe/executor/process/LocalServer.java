@@ -9,6 +9,7 @@ import io.troupe.executor.channel.Hello;
 import io.troupe.executor.channel.HttpJobs;
 import io.troupe.executor.supervision.ServerEvent;
 import io.troupe.executor.supervision.ServerProcess;
+import io.troupe.model.ContentType;
 import io.troupe.model.PoolFile;
 import io.troupe.model.PoolSecret;
 import io.troupe.model.Requirements;
@@ -112,7 +113,11 @@ final class LocalServer implements ServerProcess {
   private final String token = UUID.randomUUID().toString();
   private final String mark = UUID.randomUUID().toString();
   private volatile LogTail tail = new LogTail();
-  private final JobNames names = new JobNames();
+  private final JobNames names;
+
+  /** How many jobs it runs at once. */
+  private final int width;
+
   private final MemoryWatch memory;
   private volatile @Nullable Seat seat;
   private volatile @Nullable Process process;
@@ -166,6 +171,8 @@ final class LocalServer implements ServerProcess {
     this.session = session;
     this.chores = chores;
     this.logWriter = logWriter;
+    this.width = spec.serving().concurrency();
+    this.names = new JobNames(width > 1);
     this.memory = new MemoryWatch(memBytes(spec), () -> tree().members());
   }
 
@@ -356,7 +363,7 @@ final class LocalServer implements ServerProcess {
 
   private ServerEvent.Ended execute() throws IOException {
     if (spec.protocol() == WorkerProtocol.FRAMES) {
-      seat = Seat.create(sandbox.seat(worker, start));
+      seat = Seat.create(sandbox.seat(worker, start), width);
       channels.expect(token, new FromProcess());
     }
     ServerEvent.Ended ended;
@@ -416,7 +423,7 @@ final class LocalServer implements ServerProcess {
         settings.logBytes(),
         tail,
         number -> names.of(number).orElse("-"),
-        () -> begun().orElse(0L),
+        () -> width == 1 ? begun().orElse(0L) : 0L,
         logWriter);
   }
 
@@ -491,6 +498,7 @@ final class LocalServer implements ServerProcess {
       all.put("TROUPE_MAX_FRAME", Integer.toString(settings.maxFrameBytes()));
       all.put("TROUPE_BLOBS", sandbox.blobs().resolve(worker + "-" + start).toString());
       all.put("TROUPE_INLINE_RESULT", Integer.toString(settings.inlineResultBytes()));
+      all.put("TROUPE_CONCURRENCY", Integer.toString(width));
       all.put("TROUPE_MAX_RESULT", Long.toString(settings.maxResultBytes()));
     }
     String path = all.getOrDefault("PYTHONPATH", "");
@@ -565,6 +573,7 @@ final class LocalServer implements ServerProcess {
           new HttpJobs(
               spec.ports().get(0),
               (int) Math.min(ServerSettings.LARGEST_MESSAGE, settings.maxResultBytes()),
+              width,
               frames -> events.accept(new ServerEvent.Received(frames))));
     } else {
       events.accept(new ServerEvent.Answered());
@@ -701,7 +710,9 @@ final class LocalServer implements ServerProcess {
   @Override
   public void interrupt(long id) {
     Seat shared = seat;
-    if (shared != null) {
+    if (shared != null && width > 1) {
+      send(List.of(new Frame(Frame.Type.CANCEL, ContentType.JSON, id, "", new byte[0])));
+    } else if (shared != null) {
       shared.cancel(id);
       chores.execute(() -> signal("INT"));
     }
@@ -779,10 +790,13 @@ final class LocalServer implements ServerProcess {
 
   @Override
   public Optional<Progress> progress(String job) {
-    return Optional.ofNullable(seat)
-        .flatMap(Seat::word)
-        .filter(word -> names.of(word.job()).filter(job::equals).isPresent())
-        .map(Seat.Word::progress);
+    Seat shared = seat;
+    return shared == null
+        ? Optional.empty()
+        : shared.words().stream()
+            .filter(word -> names.of(word.job()).filter(job::equals).isPresent())
+            .findFirst()
+            .map(Seat.Word::progress);
   }
 
   @Override
@@ -797,9 +811,9 @@ final class LocalServer implements ServerProcess {
   }
 
   @Override
-  public long beats() {
+  public long beats(long id) {
     Seat shared = seat;
-    return shared == null ? 0 : shared.beats();
+    return shared == null ? 0 : shared.beats(id);
   }
 
   @Override
@@ -842,12 +856,22 @@ final class LocalServer implements ServerProcess {
       if (isContained()) {
         chores.execute(() -> find(hello.pid()));
       }
+      if (hello.concurrency() != width) {
+        events.accept(
+            new ServerEvent.HungUp(
+                "it runs jobs "
+                    + hello.concurrency()
+                    + " at once, but the pool says concurrency = "
+                    + width));
+        return;
+      }
       channel = connected;
       events.accept(new ServerEvent.Answered());
     }
 
     @Override
     public void received(List<Frame> frames) {
+      names.answered(frames);
       events.accept(new ServerEvent.Received(frames));
     }
 

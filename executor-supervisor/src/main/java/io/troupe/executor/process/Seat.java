@@ -11,11 +11,15 @@ import java.nio.ByteOrder;
 import java.nio.channels.FileChannel;
 import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
+import java.util.Arrays;
+import java.util.List;
 import java.util.Optional;
+import java.util.stream.IntStream;
 
 /**
  * A few words of memory shared with the process of a worker, in a file both have mapped. They can
- * be read after the process was killed. Any thread.
+ * be read after the process was killed. Where the process runs several jobs at once, what a job
+ * tells stands in a place of its own behind the first. Any thread.
  */
 final class Seat {
   private static final int BYTES = 256;
@@ -35,12 +39,22 @@ final class Seat {
 
   private final ByteBuffer words;
 
-  private Seat(ByteBuffer words) {
+  /** Where the places of running jobs begin that tell how far they are. */
+  private final int[] places;
+
+  private Seat(ByteBuffer words, int[] places) {
     this.words = words;
+    this.places = places;
   }
 
-  /** Makes the file, all words 0. */
-  static Seat create(Path file) throws IOException {
+  /**
+   * Makes the file, all words 0.
+   *
+   * @param width how many jobs the process runs at once
+   */
+  static Seat create(Path file, int width) throws IOException {
+    int[] places =
+        width == 1 ? new int[] {0} : IntStream.rangeClosed(1, width).map(i -> i * BYTES).toArray();
     try (FileChannel channel =
         FileChannel.open(
             file,
@@ -49,7 +63,10 @@ final class Seat {
             StandardOpenOption.READ,
             StandardOpenOption.WRITE)) {
       return new Seat(
-          channel.map(FileChannel.MapMode.READ_WRITE, 0, BYTES).order(ByteOrder.nativeOrder()));
+          channel
+              .map(FileChannel.MapMode.READ_WRITE, 0, places[places.length - 1] + (long) BYTES)
+              .order(ByteOrder.nativeOrder()),
+          places);
     }
   }
 
@@ -60,16 +77,21 @@ final class Seat {
    */
   record Word(long job, Progress progress) {}
 
-  /** What it said last; empty when it never did, or cannot be read as it writes all the time. */
-  Optional<Word> word() {
+  /** What its jobs said last; without one that cannot be read as it is written all the time. */
+  List<Word> words() {
+    return Arrays.stream(places).mapToObj(this::word).flatMap(Optional::stream).toList();
+  }
+
+  private Optional<Word> word(int place) {
     for (int i = 0; i < READ_AT_MOST; i++) {
-      long before = (long) WORDS.getVolatile(words, CHANGES);
-      long job = words.getLong(PROGRESS_JOB);
-      double fraction = words.getDouble(FRACTION);
-      byte[] text = new byte[(int) Math.max(0, Math.min(BYTES - TEXT, words.getLong(TEXT_LENGTH)))];
-      words.get(TEXT, text);
+      long before = (long) WORDS.getVolatile(words, place + CHANGES);
+      long job = words.getLong(place + PROGRESS_JOB);
+      double fraction = words.getDouble(place + FRACTION);
+      long length = words.getLong(place + TEXT_LENGTH);
+      byte[] text = new byte[(int) Math.max(0, Math.min(BYTES - TEXT, length))];
+      words.get(place + TEXT, text);
       VarHandle.loadLoadFence();
-      if (before % 2 == 0 && before == (long) WORDS.getVolatile(words, CHANGES)) {
+      if (before % 2 == 0 && before == (long) WORDS.getVolatile(words, place + CHANGES)) {
         return before == 0
             ? Optional.empty()
             : Optional.of(
@@ -83,9 +105,17 @@ final class Seat {
     return Optional.empty();
   }
 
-  /** Changes whenever the process says that a job is alive. */
-  long beats() {
-    return words.getLong(BEATS);
+  /** Changes whenever the job, which runs, says that it is alive. */
+  long beats(long job) {
+    if (places.length == 1) {
+      return words.getLong(BEATS);
+    }
+    for (int place : places) {
+      if (words.getLong(place + BEGUN) == job) {
+        return words.getLong(place + BEATS);
+      }
+    }
+    return 0;
   }
 
   /** Id of the job that the process began last. */

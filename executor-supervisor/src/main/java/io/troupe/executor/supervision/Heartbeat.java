@@ -4,15 +4,17 @@ import java.time.Duration;
 
 /** Since when a job has given no sign of life; that it begins is one. Not thread-safe. */
 final class Heartbeat {
-  private long beats;
-  private long job;
+  private long beats = -1;
   private long heardAt;
 
-  /** The count of signs is this, and this job runs. */
-  void heard(long count, long running, long now) {
-    if (count != beats || running != job) {
+  Heartbeat(long now) {
+    heardAt = now;
+  }
+
+  /** The count of signs is this now. */
+  void heard(long count, long now) {
+    if (count != beats) {
       beats = count;
-      job = running;
       heardAt = now;
     }
   }

@@ -24,11 +24,23 @@ final class JobDesk {
   private final Deque<Assignment> waiting = new ArrayDeque<>();
   private final Set<AttemptRef> held = new HashSet<>();
 
-  /** Ready workers and what each has, in the order in which it will be run. */
-  private final Map<String, Set<AttemptRef>> ready = new LinkedHashMap<>();
+  /**
+   * What a worker has.
+   *
+   * @param width how many it runs at once
+   * @param jobs in the order in which it begins them
+   */
+  private record Place(int width, Set<AttemptRef> jobs) {
+    List<AttemptRef> running() {
+      return jobs.stream().limit(width).toList();
+    }
+  }
+
+  /** Ready workers. */
+  private final Map<String, Place> ready = new LinkedHashMap<>();
 
   /** Workers that take no more, but still have some. */
-  private final Map<String, Set<AttemptRef>> leaving = new LinkedHashMap<>();
+  private final Map<String, Place> leaving = new LinkedHashMap<>();
 
   /** Attempts whose payload is on its way here. */
   private final Map<AttemptRef, Assignment> coming = new HashMap<>();
@@ -38,17 +50,17 @@ final class JobDesk {
 
   private RunTime runTime = RunTime.UNKNOWN;
 
-  /** The worker takes jobs from now on. */
-  void ready(String worker) {
-    Set<AttemptRef> jobs = leaving.remove(worker);
-    ready.putIfAbsent(worker, jobs == null ? new LinkedHashSet<>() : jobs);
+  /** The worker takes jobs from now on, and runs so many at once. */
+  void ready(String worker, int width) {
+    Place place = leaving.remove(worker);
+    ready.putIfAbsent(worker, place == null ? new Place(width, new LinkedHashSet<>()) : place);
   }
 
   /** The worker takes no jobs for now; those it has are its own until it settles them. */
   void unready(String worker) {
-    Set<AttemptRef> jobs = ready.remove(worker);
-    if (jobs != null && !jobs.isEmpty()) {
-      leaving.put(worker, jobs);
+    Place place = ready.remove(worker);
+    if (place != null && !place.jobs().isEmpty()) {
+      leaving.put(worker, place);
     }
   }
 
@@ -99,10 +111,9 @@ final class JobDesk {
   /** Hands out what can be handed out: batches by worker. */
   Map<String, List<Assignment>> place() {
     Map<String, List<Assignment>> batches = new LinkedHashMap<>();
-    int depth = runTime.depth();
     while (!waiting.isEmpty()) {
       Assignment job = waiting.getFirst();
-      String worker = idlest(job.exclusive() ? 1 : depth);
+      String worker = idlest(job.exclusive());
       if (worker == null) {
         break;
       }
@@ -113,13 +124,19 @@ final class JobDesk {
     return batches;
   }
 
-  /** The ready worker with the fewest jobs, if it has fewer than so many. */
-  private @Nullable String idlest(int limit) {
+  /**
+   * The ready worker with the fewest jobs, if it takes one more.
+   *
+   * @param atOnce whether it has to run the job at once
+   */
+  private @Nullable String idlest(boolean atOnce) {
     String found = null;
-    int fewest = limit;
-    for (Map.Entry<String, Set<AttemptRef>> entry : ready.entrySet()) {
-      if (entry.getValue().size() < fewest) {
-        fewest = entry.getValue().size();
+    int fewest = Integer.MAX_VALUE;
+    for (Map.Entry<String, Place> entry : ready.entrySet()) {
+      int width = entry.getValue().width();
+      int jobs = entry.getValue().jobs().size();
+      if (jobs < fewest && jobs < (atOnce ? width : runTime.depth(width))) {
+        fewest = jobs;
         found = entry.getKey();
       }
     }
@@ -141,11 +158,11 @@ final class JobDesk {
   }
 
   private Set<AttemptRef> jobsOf(String worker) {
-    Set<AttemptRef> jobs = ready.get(worker);
-    if (jobs == null) {
-      jobs = leaving.computeIfAbsent(worker, key -> new LinkedHashSet<>());
+    Place place = ready.get(worker);
+    if (place == null) {
+      place = leaving.computeIfAbsent(worker, key -> new Place(1, new LinkedHashSet<>()));
     }
-    return jobs;
+    return place.jobs();
   }
 
   /** Takes those of these attempts that no worker has been given out of the queue. */
@@ -186,10 +203,15 @@ final class JobDesk {
 
   /** How many attempts this supervisor is ready to hold in all. */
   int capacity() {
-    int inReserve = leaving.values().stream().mapToInt(Set::size).sum() + going.size();
+    int inReserve = leaving.values().stream().mapToInt(place -> place.jobs().size()).sum();
+    inReserve += going.size();
     // The next payload comes while one that has come is worked on.
     inReserve += Math.min(coming.size(), ready.size());
-    return ready.isEmpty() ? 0 : ready.size() * runTime.depth() + inReserve;
+    int room = 0;
+    for (Place place : ready.values()) {
+      room += runTime.depth(place.width());
+    }
+    return room == 0 ? 0 : room + inReserve;
   }
 
   /** All attempts it holds. */
@@ -200,22 +222,15 @@ final class JobDesk {
   /** Those that run: the first of each worker. */
   List<AttemptRef> running() {
     List<AttemptRef> running = new ArrayList<>();
-    for (Set<AttemptRef> jobs : ready.values()) {
-      jobs.stream().findFirst().ifPresent(running::add);
-    }
-    for (Set<AttemptRef> jobs : leaving.values()) {
-      jobs.stream().findFirst().ifPresent(running::add);
-    }
+    ready.values().forEach(place -> running.addAll(place.running()));
+    leaving.values().forEach(place -> running.addAll(place.running()));
     return running;
   }
 
-  /** Id of the job that the worker runs; null when it runs none. */
-  @Nullable String runningOn(String worker) {
-    Set<AttemptRef> jobs = ready.get(worker);
-    if (jobs == null) {
-      jobs = leaving.getOrDefault(worker, new LinkedHashSet<>());
-    }
-    return jobs.isEmpty() ? null : jobs.iterator().next().job();
+  /** Ids of the jobs that the worker runs, the one that began first before the others. */
+  List<String> runningOn(String worker) {
+    Place place = ready.containsKey(worker) ? ready.get(worker) : leaving.get(worker);
+    return place == null ? List.of() : place.running().stream().map(AttemptRef::job).toList();
   }
 
   /** Whether any worker takes jobs. */

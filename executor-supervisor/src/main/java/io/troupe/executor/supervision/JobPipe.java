@@ -15,86 +15,160 @@ import java.io.IOException;
 import java.util.ArrayDeque;
 import java.util.ArrayList;
 import java.util.Deque;
-import java.util.HashMap;
 import java.util.HashSet;
 import java.util.List;
-import java.util.Map;
 import java.util.Optional;
 import java.util.OptionalLong;
 import java.util.Set;
+import java.util.stream.Collectors;
+import org.jspecify.annotations.Nullable;
 
 /**
- * The jobs that one process was sent and has not answered, in the order in which it runs them: the
- * first is the one that runs. Times are nanoseconds of one monotonic clock. Not thread-safe;
- * belongs to one start of one process.
+ * The jobs that one process was sent and has not answered. It begins them in this order and runs so
+ * many at once, so the first ones are those that run; a job's time counts from when it became one
+ * of them. Times are nanoseconds of one monotonic clock. Not thread-safe; belongs to one start of
+ * one process.
  */
 final class JobPipe {
   private static final ObjectMapper MAPPER = new ObjectMapper();
   private static final byte[] NOTHING = new byte[0];
 
-  private record Sent(long id, Assignment job) {}
+  private static final class Sent {
+    final long id;
+    final Assignment job;
+    long since;
+    boolean unwanted;
+
+    /** It was told to end. */
+    boolean ending;
+
+    @Nullable Cause givenUp;
+
+    Sent(long id, Assignment job) {
+      this.id = id;
+      this.job = job;
+    }
+
+    long deadline() {
+      return since + job.timeoutMillis() * 1_000_000;
+    }
+  }
+
+  /**
+   * A job that has run out of its time.
+   *
+   * @param id its number
+   * @param timeoutMillis how long it might have run
+   */
+  record Late(long id, long timeoutMillis) {}
 
   private final String worker;
-  private final Deque<Sent> sent = new ArrayDeque<>();
-  private final Set<AttemptRef> cancelled = new HashSet<>();
-  private final Map<AttemptRef, Cause> givenUp = new HashMap<>();
-  private long nextId = 1;
-  private long headSince;
+  private final int width;
 
-  JobPipe(String worker) {
+  /** In the order in which they began, at most as many as the width. */
+  private final List<Sent> running;
+
+  private final Deque<Sent> waiting = new ArrayDeque<>();
+
+  /** How many of all have a mark that looks for them. */
+  private int unwanted;
+
+  private long nextId = 1;
+
+  /**
+   * A pipe with nothing in it.
+   *
+   * @param worker whose it is
+   * @param width how many jobs the process runs at once
+   */
+  JobPipe(String worker, int width) {
     this.worker = worker;
+    this.width = width;
+    this.running = new ArrayList<>(Math.min(width, 16));
   }
 
   boolean isEmpty() {
-    return sent.isEmpty();
+    return running.isEmpty();
   }
 
   int size() {
-    return sent.size();
+    return running.size() + waiting.size();
   }
 
   /** Takes jobs; the frames to send for them. */
   List<Frame> add(List<Assignment> jobs, long now) {
-    if (sent.isEmpty()) {
-      headSince = now;
-    }
     List<Frame> frames = new ArrayList<>(jobs.size());
     for (Assignment job : jobs) {
-      long id = nextId++;
-      sent.addLast(new Sent(id, job));
-      frames.add(new Frame(Frame.Type.JOB, job.type(), id, job.function(), job.payload()));
+      Sent entry = new Sent(nextId++, job);
+      if (running.size() < width) {
+        begin(entry, now);
+      } else {
+        waiting.addLast(entry);
+      }
+      frames.add(new Frame(Frame.Type.JOB, job.type(), entry.id, job.function(), job.payload()));
     }
     return frames;
   }
 
+  private void begin(Sent entry, long now) {
+    entry.since = now;
+    running.add(entry);
+  }
+
   /**
-   * Takes answers; the outcomes they are.
+   * Takes answers; the outcomes they are. Of jobs that were answered together nobody knows how long
+   * each took: they share the time.
    *
    * @throws IllegalArgumentException when a frame answers nothing that was asked; the text is for
    *     people
    */
   List<Outcome> answered(List<Frame> frames, long now) {
-    long micros = (now - headSince) / 1000 / Math.max(1, frames.size());
-    headSince = now;
+    long shared = frames.size() > 1 ? shareOf(frames, now) : -1;
     List<Outcome> outcomes = new ArrayList<>(frames.size());
     for (Frame frame : frames) {
-      Sent first = sent.peekFirst();
-      if (first == null || first.id() != frame.id()) {
-        throw new IllegalArgumentException(
-            "it answered job "
-                + frame.id()
-                + " instead of "
-                + (first == null ? "none" : first.id()));
+      Sent entry = answeredBy(frame);
+      long micros = shared >= 0 ? shared : (now - entry.since) / 1000;
+      outcomes.add(outcome(entry, frame, micros));
+      Sent next = waiting.pollFirst();
+      if (next != null) {
+        begin(next, now);
       }
-      sent.removeFirst();
-      outcomes.add(outcome(first.job(), frame, micros));
     }
     return outcomes;
   }
 
-  private Outcome outcome(Assignment job, Frame frame, long micros) {
-    boolean wasCancelled = !cancelled.isEmpty() && cancelled.remove(job.ref());
-    Cause whyGivenUp = givenUp.isEmpty() ? null : givenUp.remove(job.ref());
+  private long shareOf(List<Frame> frames, long now) {
+    long nanos = 0;
+    for (Sent entry : running) {
+      if (width == 1 || frames.stream().anyMatch(frame -> frame.id() == entry.id)) {
+        nanos += now - entry.since;
+      }
+    }
+    return nanos / 1000 / frames.size();
+  }
+
+  private Sent answeredBy(Frame frame) {
+    for (int i = 0; i < running.size(); i++) {
+      if (running.get(i).id == frame.id()) {
+        return running.remove(i);
+      }
+    }
+    throw new IllegalArgumentException(
+        "it answered job "
+            + frame.id()
+            + " instead of "
+            + (running.isEmpty()
+                ? "none"
+                : running.stream()
+                    .map(entry -> Long.toString(entry.id))
+                    .collect(Collectors.joining(", "))));
+  }
+
+  private Outcome outcome(Sent entry, Frame frame, long micros) {
+    Assignment job = entry.job;
+    if (entry.unwanted) {
+      unwanted--;
+    }
     return switch (frame.type()) {
       case RESULT ->
           new Outcome(
@@ -109,15 +183,15 @@ final class JobPipe {
       case ERROR -> {
         Cause raised = raised(frame.payload());
         boolean gaveWay = frame.name().equals("cancelled");
-        if (gaveWay && wasCancelled) {
+        if (gaveWay && entry.unwanted) {
           yield end(job, Outcome.Kind.CANCELLED, raised, micros);
         }
-        if (gaveWay && whyGivenUp != null) {
-          yield end(job, Outcome.Kind.LOST, with(whyGivenUp, raised.lastOutput()), micros);
+        if (gaveWay && entry.givenUp != null) {
+          yield end(job, Outcome.Kind.LOST, with(entry.givenUp, raised.lastOutput()), micros);
         }
         yield end(job, Outcome.Kind.FAILED, raised, micros);
       }
-      case HELLO, JOB, SHUTDOWN ->
+      case HELLO, JOB, SHUTDOWN, CANCEL ->
           throw new IllegalArgumentException("it sent a frame of type " + frame.type());
     };
   }
@@ -154,77 +228,128 @@ final class JobPipe {
   }
 
   /**
-   * The process is gone; what that means for the jobs it had.
+   * The process is gone; what that means for the jobs it had. Where it went because of some that
+   * did not end when they were told to, the others that ran beside them get a cause that says so.
    *
-   * @param begun id of the job it began last; empty when it did not tell, then the first one counts
-   *     as begun
+   * @param begun id of the job it began last; empty when it did not tell, then those that were to
+   *     run count as begun
    */
   List<Outcome> broken(Optional<Long> begun, Cause cause, long now) {
-    List<Outcome> outcomes = new ArrayList<>(sent.size());
-    boolean first = true;
-    for (Sent entry : sent) {
-      boolean started = begun.map(id -> entry.id() <= id).orElse(first);
-      Outcome.Kind kind = started ? Outcome.Kind.LOST : Outcome.Kind.NOT_STARTED;
-      if (cancelled.contains(entry.job().ref())) {
-        kind = Outcome.Kind.CANCELLED;
-      }
-      outcomes.add(end(entry.job(), kind, cause, started ? (now - headSince) / 1000 : 0));
-      first = false;
+    List<Outcome> outcomes = new ArrayList<>(size());
+    boolean forOthers = width > 1 && running.stream().anyMatch(entry -> entry.ending);
+    Cause besides =
+        forOthers
+            ? new Cause(
+                Cause.Kind.KILLED,
+                "its process ended with another job that it ran: " + cause.message(),
+                cause.exitCode(),
+                cause.signal(),
+                cause.lastOutput())
+            : cause;
+    for (Sent entry : running) {
+      boolean started = begun.map(id -> entry.id <= id).orElse(true);
+      outcomes.add(broken(entry, started, entry.ending ? cause : besides, now));
     }
-    sent.clear();
-    cancelled.clear();
-    givenUp.clear();
+    for (Sent entry : waiting) {
+      outcomes.add(broken(entry, begun.map(id -> entry.id <= id).orElse(false), besides, now));
+    }
+    running.clear();
+    waiting.clear();
+    unwanted = 0;
     return outcomes;
+  }
+
+  private Outcome broken(Sent entry, boolean started, Cause cause, long now) {
+    Outcome.Kind kind = started ? Outcome.Kind.LOST : Outcome.Kind.NOT_STARTED;
+    if (entry.unwanted) {
+      kind = Outcome.Kind.CANCELLED;
+    }
+    long since = entry.since == 0 ? now : entry.since;
+    return end(entry.job, kind, cause, started ? (now - since) / 1000 : 0);
   }
 
   /** These are not wanted any more. */
   void cancel(List<AttemptRef> attempts) {
     Set<AttemptRef> wanted = new HashSet<>(attempts);
-    for (Sent entry : sent) {
-      if (wanted.contains(entry.job().ref())) {
-        cancelled.add(entry.job().ref());
+    running.forEach(entry -> markUnwanted(entry, wanted));
+    waiting.forEach(entry -> markUnwanted(entry, wanted));
+  }
+
+  private void markUnwanted(Sent entry, Set<AttemptRef> wanted) {
+    if (!entry.unwanted && wanted.contains(entry.job.ref())) {
+      entry.unwanted = true;
+      unwanted++;
+    }
+  }
+
+  /** Ids of running jobs that are not wanted any more and have not been told to end. */
+  List<Long> unwanted() {
+    return unwanted == 0
+        ? List.of()
+        : running.stream()
+            .filter(entry -> entry.unwanted && !entry.ending)
+            .map(entry -> entry.id)
+            .toList();
+  }
+
+  /** This running job has to end for this cause: it is lost when it gives way. */
+  void giveUp(long id, Cause cause) {
+    find(id).ifPresent(entry -> entry.givenUp = cause);
+  }
+
+  /** This running job is told to end; false when it has been, or does not run. */
+  boolean tellToEnd(long id) {
+    Optional<Sent> found = find(id).filter(entry -> !entry.ending);
+    found.ifPresent(entry -> entry.ending = true);
+    return found.isPresent();
+  }
+
+  /** Whether this job runs. */
+  boolean runs(long id) {
+    return find(id).isPresent();
+  }
+
+  private Optional<Sent> find(long id) {
+    return running.stream().filter(entry -> entry.id == id).findFirst();
+  }
+
+  /** Ids of the jobs that run and have not been told to end. */
+  List<Long> undisturbed() {
+    return running.stream().filter(entry -> !entry.ending).map(entry -> entry.id).toList();
+  }
+
+  /** Whether a running job was told to end. */
+  boolean isEnding() {
+    return running.stream().anyMatch(entry -> entry.ending);
+  }
+
+  /** When the next running job will have run out of its time; empty when none will. */
+  OptionalLong nextDeadline() {
+    long next = Long.MAX_VALUE;
+    for (int i = 0; i < running.size(); i++) {
+      Sent entry = running.get(i);
+      if (!entry.ending) {
+        next = Math.min(next, entry.deadline());
       }
     }
+    return next == Long.MAX_VALUE ? OptionalLong.empty() : OptionalLong.of(next);
   }
 
-  /** The running job has to end for this cause: it is lost when it gives way to an interrupt. */
-  void giveUpHead(Cause cause) {
-    Sent first = sent.peekFirst();
-    if (first != null) {
-      givenUp.put(first.job().ref(), cause);
-    }
+  /** Running jobs that are out of their time and have not been told to end. */
+  List<Late> late(long now) {
+    return running.stream()
+        .filter(entry -> !entry.ending && entry.deadline() <= now)
+        .map(entry -> new Late(entry.id, entry.job.timeoutMillis()))
+        .toList();
   }
 
-  /** Id of the running job, if it is not wanted any more. */
-  OptionalLong unwantedHead() {
-    Sent first = sent.peekFirst();
-    return first != null && !cancelled.isEmpty() && cancelled.contains(first.job().ref())
-        ? OptionalLong.of(first.id())
-        : OptionalLong.empty();
-  }
-
-  /** When the running job will have run out of its time; empty when none runs. */
-  OptionalLong headDeadline() {
-    Sent first = sent.peekFirst();
-    return first == null
-        ? OptionalLong.empty()
-        : OptionalLong.of(headSince + first.job().timeoutMillis() * 1_000_000);
-  }
-
-  /** Id of the running job; 0 when none runs. */
+  /** Id of the job that has run for longest; 0 when none runs. */
   long head() {
-    Sent first = sent.peekFirst();
-    return first == null ? 0 : first.id();
-  }
-
-  /** Milliseconds that the running job may take. */
-  long headTimeoutMillis() {
-    Sent first = sent.peekFirst();
-    return first == null ? 0 : first.job().timeoutMillis();
+    return running.isEmpty() ? 0 : running.get(0).id;
   }
 
   /** The process turned out to have gone on to a later job: that one's time starts now. */
   void headMoved(long now) {
-    headSince = now;
+    running.get(0).since = now;
   }
 }

@@ -35,7 +35,17 @@ record RunTime(double micros) {
     return new RunTime(average);
   }
 
-  /** How many jobs one process should have, the running one included; from 1 to 256. */
+  /**
+   * How many jobs one process should have, the running ones included: as many as it runs at once,
+   * and no more than 256 beyond.
+   *
+   * @param width how many it runs at once
+   */
+  int depth(int width) {
+    return Math.max(width, Math.min(MAX_DEPTH, width * depth()));
+  }
+
+  /** The same of one that runs one job after the other; from 1 to 256. */
   int depth() {
     if (micros < 0 || micros >= SLOW_MICROS) {
       return 1;

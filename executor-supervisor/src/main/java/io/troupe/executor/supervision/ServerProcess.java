@@ -21,7 +21,7 @@ public interface ServerProcess {
    */
   Optional<Long> begun();
 
-  /** Interrupts the job of this id, if it is the one that runs. */
+  /** Interrupts the job of this id, if it runs. */
   void interrupt(long id);
 
   /**
@@ -44,8 +44,8 @@ public interface ServerProcess {
   /** How far what it needs is installed; empty when that is done, or nothing is needed. */
   Optional<Progress> preparation();
 
-  /** Changes whenever its job says that it is alive. */
-  long beats();
+  /** Changes whenever the job of this id, which runs, says that it is alive. */
+  long beats(long id);
 
   /** The last lines that it has printed, oldest first. */
   List<String> lastOutput();

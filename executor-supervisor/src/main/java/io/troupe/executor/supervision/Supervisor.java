@@ -123,13 +123,15 @@ public final class Supervisor {
   private static final class Seat {
     final String task;
     final ActorRef<Worker.Command> actor;
+    final int width;
     WorkerFact.Changed last;
     boolean running;
     long jobs;
 
-    Seat(String task, ActorRef<Worker.Command> actor) {
+    Seat(String task, ActorRef<Worker.Command> actor, int width) {
       this.task = task;
       this.actor = actor;
+      this.width = width;
       this.last = new WorkerFact.Changed(task, WorkerState.STARTING, 0, null, null, null);
     }
   }
@@ -262,7 +264,8 @@ public final class Supervisor {
             task,
             context.spawnAnonymous(
                 Worker.create(
-                    task, launch.data().worker(), settings.worker(), launcher, nanoClock, facts))));
+                    task, launch.data().worker(), settings.worker(), launcher, nanoClock, facts)),
+            launch.data().worker().serving().concurrency()));
     return onClusterCalls(launch.data().cluster());
   }
 
@@ -326,7 +329,7 @@ public final class Supervisor {
       return Behaviors.same();
     }
     if (changed.state() == WorkerState.READY && !shuttingDown) {
-      desk.ready(seat.task);
+      desk.ready(seat.task, seat.width);
       if (!seat.running) {
         seat.running = true;
         reports.report(seat.task, State.RUNNING, "ready");
@@ -687,7 +690,8 @@ public final class Supervisor {
   }
 
   private WorkerStatus status(Seat seat) {
-    String job = desk.runningOn(seat.task);
+    List<String> jobs = desk.runningOn(seat.task);
+    String job = jobs.isEmpty() ? null : jobs.get(0);
     WorkerState state =
         seat.last.state() == WorkerState.READY && job != null
             ? WorkerState.BUSY
@@ -703,7 +707,10 @@ public final class Supervisor {
         seat.jobs,
         seat.last.cause(),
         seat.last.process(),
-        server == null ? List.of() : lastOf(server.lastOutput()));
+        server == null ? List.of() : lastOf(server.lastOutput()),
+        jobs.stream()
+            .map(each -> new WorkerStatus.Running(each, progress(state, server, each)))
+            .toList());
   }
 
   private static WorkerStatus.@Nullable Progress progress(

@@ -6,6 +6,7 @@ import akka.actor.typed.javadsl.ActorContext;
 import akka.actor.typed.javadsl.BehaviorBuilder;
 import akka.actor.typed.javadsl.Behaviors;
 import akka.actor.typed.javadsl.TimerScheduler;
+import io.troupe.executor.supervision.Endings.Doom;
 import io.troupe.model.Cause;
 import io.troupe.model.ContentType;
 import io.troupe.model.WorkerProtocol;
@@ -17,8 +18,11 @@ import io.troupe.protocol.TaskData;
 import io.troupe.protocol.WorkerStatus.ProcessStatus;
 import io.troupe.protocol.codec.Frame;
 import java.time.Duration;
+import java.util.HashMap;
 import java.util.List;
+import java.util.Map;
 import java.util.Objects;
+import java.util.Optional;
 import java.util.OptionalLong;
 import java.util.concurrent.ThreadLocalRandom;
 import java.util.function.LongSupplier;
@@ -85,7 +89,10 @@ final class Worker {
 
   private final WorkerLife life = new WorkerLife();
   private final Wear wear;
-  private final Heartbeat heartbeat = new Heartbeat();
+  private final Map<Long, Heartbeat> heartbeats = new HashMap<>();
+
+  /** How many jobs its process runs at once. */
+  private final int width;
 
   /** Numbers of the current start and of the last one. */
   private int current;
@@ -98,10 +105,8 @@ final class Worker {
   private long deadlineArmed;
   private long nudgeNext;
 
-  /** The job that was interrupted last, and why its process goes down if it does not end. */
-  private long interrupted;
-
-  private @Nullable Doom fate;
+  /** The jobs that were interrupted, and why their process goes down if they do not end. */
+  private final Endings endings = new Endings();
 
   /** A process that starts to take the place of the current one. */
   private @Nullable ServerProcess replacement;
@@ -111,9 +116,6 @@ final class Worker {
 
   /** How the steps from here to SIGKILL are timed. */
   private Ladder ladder;
-
-  /** Why this side has the process killed, and whether that counts as a crash of it. */
-  private record Doom(Cause.Kind kind, String message, boolean counts) {}
 
   static Behavior<Command> create(
       String id,
@@ -148,6 +150,7 @@ final class Worker {
     this.context = context;
     this.timers = timers;
     this.wear = new Wear(spec.upkeep());
+    this.width = spec.serving().concurrency();
     this.ladder = Ladder.ending(settings.cancelGrace());
   }
 
@@ -155,7 +158,7 @@ final class Worker {
 
   private Behavior<Command> launch() {
     doom = null;
-    interrupted = 0;
+    endings.clear();
     ServerProcess server = startProcess();
     current = starts;
     if (spec.preparation().isZero()) {
@@ -183,7 +186,7 @@ final class Worker {
     return receive()
         .onMessage(FromServer.class, this::current, m -> onEventWhilePreparing(m.event(), server))
         .onMessage(Run.class, run -> refuse(run.jobs()))
-        .onMessage(Stop.class, stop -> stopping(server, new JobPipe(id), stop.grace()))
+        .onMessage(Stop.class, stop -> stopping(server, new JobPipe(id, width), stop.grace()))
         .onMessageEquals(Sample.NOW, () -> changed(WorkerState.PREPARING, server))
         .onMessageEquals(Timer.PREPARE_DEADLINE, () -> onPreparedTooLate(server))
         .onMessageEquals(Timer.LOOK_OVER, () -> kill(server))
@@ -209,8 +212,8 @@ final class Worker {
     }
     if (event instanceof ServerEvent.Ended ended) {
       return doom == null
-          ? ended(ended, false, server, new JobPipe(id))
-          : giveUp(server, new JobPipe(id), causeOf(ended, false));
+          ? ended(ended, false, server, new JobPipe(id, width))
+          : giveUp(server, new JobPipe(id, width), causeOf(ended, false));
     }
     return changed(WorkerState.PREPARING, server); // Started: now it has a pid
   }
@@ -219,7 +222,7 @@ final class Worker {
     return receive()
         .onMessage(FromServer.class, this::current, m -> onEventWhileStarting(m.event(), server))
         .onMessage(Run.class, run -> refuse(run.jobs()))
-        .onMessage(Stop.class, stop -> stopping(server, new JobPipe(id), stop.grace()))
+        .onMessage(Stop.class, stop -> stopping(server, new JobPipe(id, width), stop.grace()))
         .onMessageEquals(Sample.NOW, () -> changed(WorkerState.STARTING, server))
         .onMessageEquals(Timer.HUNG_UP_FOR_LONG, () -> lookAndKill(server, DEAF))
         .onMessageEquals(Timer.LOOK_OVER, () -> kill(server))
@@ -244,7 +247,7 @@ final class Worker {
       return ready(server);
     }
     if (event instanceof ServerEvent.Ended ended) {
-      return ended(ended, false, server, new JobPipe(id));
+      return ended(ended, false, server, new JobPipe(id, width));
     }
     if (event instanceof ServerEvent.HungUp hungUp) {
       return onHungUp(hungUp, server);
@@ -257,12 +260,12 @@ final class Worker {
 
   private Behavior<Command> ready(ServerProcess server) {
     doom = null;
-    interrupted = 0;
+    endings.clear();
     timers.startSingleTimer(Timer.STABLE, settings.stableAfter());
     wear.anew(nanoClock.getAsLong(), ThreadLocalRandom.current().nextDouble());
     wear.age().ifPresent(age -> timers.startSingleTimer(Timer.OLD, age));
     changed(WorkerState.READY, server);
-    return running(server, new JobPipe(id));
+    return running(server, new JobPipe(id, width));
   }
 
   private Behavior<Command> running(ServerProcess server, JobPipe pipe) {
@@ -298,7 +301,7 @@ final class Worker {
     List<Frame> frames = pipe.add(jobs, nanoClock.getAsLong());
     armDeadline(pipe);
     armNudge(pipe);
-    armHeartbeat(server);
+    armHeartbeat(server, pipe);
     if (!frames.isEmpty()) {
       server.name(frames.get(0).id(), jobs.stream().map(Assignment::job).toList());
     }
@@ -336,6 +339,7 @@ final class Worker {
     }
     crashes = 0;
     wear.did(received.frames().size());
+    endings.keepRunning(pipe);
     armDeadline(pipe);
     interruptIfUnwanted(server, pipe);
     return Behaviors.same();
@@ -358,7 +362,7 @@ final class Worker {
   // ---- time limits and cancelling
 
   private void armDeadline(JobPipe pipe) {
-    OptionalLong deadline = pipe.headDeadline();
+    OptionalLong deadline = pipe.nextDeadline();
     if (deadline.isEmpty()) {
       return; // an armed timer finds nothing to do
     }
@@ -371,32 +375,51 @@ final class Worker {
   }
 
   private Behavior<Command> onJobDeadline(ServerProcess server, JobPipe pipe) {
-    OptionalLong deadline = pipe.headDeadline();
+    OptionalLong deadline = pipe.nextDeadline();
     long now = nanoClock.getAsLong();
     if (deadline.isEmpty()) {
       return Behaviors.same();
     }
-    if (deadline.getAsLong() > now) {
-      armDeadline(pipe);
-      return Behaviors.same();
-    }
-    if (server.begun().orElse(pipe.head()) > pipe.head()) {
+    if (width == 1
+        && deadline.getAsLong() <= now
+        && server.begun().orElse(pipe.head()) > pipe.head()) {
       pipe.headMoved(now); // its result only waits to be sent
-      armDeadline(pipe);
-      return Behaviors.same();
     }
-    String message = "the job ran longer than its timeout of " + pipe.headTimeoutMillis() + " ms";
-    pipe.giveUpHead(Cause.of(Cause.Kind.TIMEOUT, message));
-    return endHead(server, pipe, new Doom(Cause.Kind.TIMEOUT, message, false));
+    Behavior<Command> next = Behaviors.same();
+    for (JobPipe.Late late : pipe.late(now)) {
+      String message = "the job ran longer than its timeout of " + late.timeoutMillis() + " ms";
+      next = runOut(late.id(), message, server, pipe);
+    }
+    armDeadline(pipe);
+    return next;
+  }
+
+  private Behavior<Command> runOut(long job, String message, ServerProcess server, JobPipe pipe) {
+    pipe.giveUp(job, Cause.of(Cause.Kind.TIMEOUT, message));
+    return end(job, server, pipe, new Doom(Cause.Kind.TIMEOUT, message, false));
   }
 
   /** Jobs of this pool have to say again and again that they are alive. */
-  private void armHeartbeat(ServerProcess server) {
+  private void armHeartbeat(ServerProcess server, JobPipe pipe) {
     Duration limit = spec.upkeep().heartbeat();
     if (!limit.isZero() && !timers.isTimerActive(Timer.LISTEN_FOR_HEARTBEAT)) {
-      heartbeat.heard(server.beats(), 0, nanoClock.getAsLong());
+      hear(server, pipe);
       timers.startSingleTimer(Timer.LISTEN_FOR_HEARTBEAT, limit.dividedBy(HEARTBEAT_LOOKS));
     }
+  }
+
+  /** The jobs that run, as far as is known, with what was heard of each. */
+  private List<Long> hear(ServerProcess server, JobPipe pipe) {
+    long now = nanoClock.getAsLong();
+    List<Long> running = pipe.undisturbed();
+    if (width == 1 && server.begun().orElse(0L) > pipe.head()) {
+      running = List.of(); // the result of the one that seems to run only waits to be sent
+    }
+    heartbeats.keySet().retainAll(running);
+    for (long job : running) {
+      heartbeats.computeIfAbsent(job, key -> new Heartbeat(now)).heard(server.beats(job), now);
+    }
+    return running;
   }
 
   private Behavior<Command> listen(ServerProcess server, JobPipe pipe) {
@@ -404,19 +427,20 @@ final class Worker {
       return Behaviors.same(); // the next job arms it again
     }
     Duration limit = spec.upkeep().heartbeat();
-    long running = Math.max(pipe.head(), server.begun().orElse(0L));
-    heartbeat.heard(server.beats(), running, nanoClock.getAsLong());
     timers.startSingleTimer(Timer.LISTEN_FOR_HEARTBEAT, limit.dividedBy(HEARTBEAT_LOOKS));
-    if (running != pipe.head() || heartbeat.silence(nanoClock.getAsLong()).compareTo(limit) < 0) {
-      return Behaviors.same();
+    Behavior<Command> next = Behaviors.same();
+    for (long job : hear(server, pipe)) {
+      Heartbeat heartbeat = Objects.requireNonNull(heartbeats.get(job));
+      if (heartbeat.silence(nanoClock.getAsLong()).compareTo(limit) >= 0) {
+        String message = "the job gave no sign of life for " + limit.toMillis() + " ms";
+        next = runOut(job, message, server, pipe);
+      }
     }
-    String message = "the job gave no sign of life for " + limit.toMillis() + " ms";
-    pipe.giveUpHead(Cause.of(Cause.Kind.TIMEOUT, message));
-    return endHead(server, pipe, new Doom(Cause.Kind.TIMEOUT, message, false));
+    return next;
   }
 
   private void armNudge(JobPipe pipe) {
-    if (pipe.size() > 1 && !timers.isTimerActive(Timer.LOOK_FOR_WAITING_RESULTS)) {
+    if (width == 1 && pipe.size() > 1 && !timers.isTimerActive(Timer.LOOK_FOR_WAITING_RESULTS)) {
       timers.startSingleTimer(Timer.LOOK_FOR_WAITING_RESULTS, NUDGE_AFTER);
     }
   }
@@ -442,38 +466,46 @@ final class Worker {
 
   /** A cancelled job that has begun is interrupted. */
   private void interruptIfUnwanted(ServerProcess server, JobPipe pipe) {
-    if (pipe.unwantedHead().isPresent()) {
-      endHead(server, pipe, new Doom(Cause.Kind.KILLED, "the job was cancelled", false));
+    for (long job : pipe.unwanted()) {
+      end(job, server, pipe, new Doom(Cause.Kind.KILLED, "the job was cancelled", false));
     }
   }
 
   // ---- the ladder to SIGKILL
 
   /**
-   * Interrupts the running job; its process goes down step by step if the job does not end. A
-   * server that speaks HTTP does not hear of the interrupt, so a job that hangs there would hang on
-   * behind the next ones: only when it is cancelled it is left at that.
+   * Interrupts a running job; its process goes down step by step if the job does not end. A server
+   * that speaks HTTP does not hear of the interrupt, so a job that hangs there would hang on behind
+   * the next ones: only when it is cancelled it is left at that.
    */
-  private Behavior<Command> endHead(ServerProcess server, JobPipe pipe, Doom why) {
-    if (interrupted == pipe.head()) {
+  private Behavior<Command> end(long job, ServerProcess server, JobPipe pipe, Doom why) {
+    if (!pipe.tellToEnd(job)) {
       return Behaviors.same();
     }
-    interrupted = pipe.head();
-    fate = why;
     ladder = Ladder.ending(settings.cancelGrace());
     if (spec.protocol() == WorkerProtocol.HTTP && why.kind() == Cause.Kind.TIMEOUT) {
       return terminate(server, why, ladder.interrupt().plus(ladder.terminate()));
     }
-    timers.startSingleTimer(Timer.INTERRUPT_OVER, ladder.interrupt());
-    server.interrupt(interrupted);
+    endings.add(job, why, nanoClock.getAsLong(), ladder.interrupt());
+    if (!timers.isTimerActive(Timer.INTERRUPT_OVER)) {
+      timers.startSingleTimer(Timer.INTERRUPT_OVER, ladder.interrupt());
+    }
+    server.interrupt(job);
     return Behaviors.same();
   }
 
   private Behavior<Command> onInterruptOver(ServerProcess server, JobPipe pipe) {
-    Doom why = fate;
-    return why == null || pipe.head() != interrupted
-        ? Behaviors.same()
-        : terminate(server, why, ladder.terminate());
+    endings.keepRunning(pipe);
+    long now = nanoClock.getAsLong();
+    Optional<Doom> why = endings.overdue(now);
+    if (why.isPresent()) {
+      return terminate(server, why.get(), ladder.terminate());
+    }
+    endings
+        .next()
+        .ifPresent(
+            next -> timers.startSingleTimer(Timer.INTERRUPT_OVER, Duration.ofNanos(next - now)));
+    return Behaviors.same();
   }
 
   private Behavior<Command> terminate(ServerProcess server, Doom why, Duration patience) {
@@ -767,13 +799,15 @@ final class Worker {
     changed(WorkerState.STOPPING, server);
     if (grace.isZero()) {
       server.kill();
-    } else if (pipe.isEmpty() || pipe.head() == interrupted) {
+    } else if (pipe.undisturbed().isEmpty()) {
       terminateWhileStopping(server, pipe, ladder.interrupt().plus(ladder.terminate()));
     } else {
-      pipe.giveUpHead(STOPPED);
-      interrupted = pipe.head();
       timers.startSingleTimer(Timer.INTERRUPT_OVER, ladder.interrupt());
-      server.interrupt(interrupted);
+      for (long job : pipe.undisturbed()) {
+        pipe.giveUp(job, STOPPED);
+        pipe.tellToEnd(job);
+        server.interrupt(job);
+      }
     }
     return receive()
         .onMessage(
@@ -813,7 +847,7 @@ final class Worker {
       server.terminate(); // the order came before there was a process
     } else if (event instanceof ServerEvent.Received received && !pipe.isEmpty()) {
       onReceived(received, server, pipe);
-      if (timers.isTimerActive(Timer.INTERRUPT_OVER)) {
+      if (timers.isTimerActive(Timer.INTERRUPT_OVER) && !pipe.isEnding()) {
         timers.cancel(Timer.INTERRUPT_OVER);
         terminateWhileStopping(server, pipe, ladder.terminate());
       }

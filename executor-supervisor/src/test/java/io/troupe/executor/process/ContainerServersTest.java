@@ -15,6 +15,7 @@ import io.troupe.model.Container;
 import io.troupe.model.ContentType;
 import io.troupe.model.HttpChecks;
 import io.troupe.model.Requirements;
+import io.troupe.model.Serving;
 import io.troupe.model.Upkeep;
 import io.troupe.model.WorkerProtocol;
 import io.troupe.protocol.TaskData;
@@ -163,7 +164,8 @@ class ContainerServersTest {
                 HttpChecks.NONE,
                 Requirements.NONE,
                 container,
-                itsSecrets),
+                itsSecrets,
+                Serving.ONE_AT_A_TIME),
             events::add);
   }
 

@@ -16,6 +16,7 @@ import io.troupe.model.ContentType;
 import io.troupe.model.HttpChecks;
 import io.troupe.model.PoolFile;
 import io.troupe.model.Requirements;
+import io.troupe.model.Serving;
 import io.troupe.model.Upkeep;
 import io.troupe.model.WorkerProtocol;
 import io.troupe.protocol.TaskData;
@@ -26,6 +27,7 @@ import java.net.ServerSocket;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
+import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
@@ -74,6 +76,7 @@ class LocalServersTest {
   private HttpChecks checks = HttpChecks.NONE;
   private Requirements requirements = Requirements.NONE;
   private List<TaskData.Secret> itsSecrets = List.of();
+  private Serving serving = Serving.ONE_AT_A_TIME;
   private boolean ended;
 
   @BeforeEach
@@ -145,7 +148,8 @@ class LocalServersTest {
                 checks,
                 requirements,
                 Container.NONE,
-                itsSecrets),
+                itsSecrets,
+                serving),
             events::add);
   }
 
@@ -419,6 +423,89 @@ class LocalServersTest {
     assertThat(new String(result.payload(), UTF_8)).isEqualTo("[3,3]");
     assertThat(expect(ServerEvent.HungUp.class).why())
         .isEqualTo("GET /health failed 3 times in a row");
+  }
+
+  @Test
+  void a_server_that_speaks_http_gets_as_many_requests_at_once_as_its_pool_says() throws Exception {
+    module(
+        """
+        import http.server, os, threading
+        both = threading.Barrier(2)
+        class Handler(http.server.BaseHTTPRequestHandler):
+            def do_POST(self):
+                body = self.rfile.read(int(self.headers["Content-Length"]))
+                if self.path == "/meet": both.wait(60)
+                if self.path == "/stay": threading.Event().wait(600)
+                self.send_response(200)
+                self.end_headers()
+                self.wfile.write(body)
+        address = ("127.0.0.1", int(os.environ["PORT"]))
+        http.server.ThreadingHTTPServer(address, Handler).serve_forever()
+        """);
+    int port;
+    try (ServerSocket free = new ServerSocket(0)) {
+      port = free.getLocalPort();
+    }
+    serving = new Serving(3);
+    launch(WorkerProtocol.HTTP, "python3 -B mine.py", List.of(), port);
+    expect(ServerEvent.Started.class);
+    expect(ServerEvent.Answered.class);
+    send(1, "stay", "1");
+    send(2, "meet", "2");
+    send(3, "meet", "3");
+    send(4, "echo", "4");
+    List<Long> ids = new ArrayList<>();
+    for (int i = 0; i < 3; i++) {
+      ids.add(expect(ServerEvent.Received.class).frames().get(0).id());
+    }
+    assertThat(ids).containsExactlyInAnyOrder(2L, 3L, 4L);
+    server.interrupt(1);
+    assertThat(expect(ServerEvent.Received.class).frames().get(0).name()).isEqualTo("cancelled");
+  }
+
+  @Test
+  void a_python_worker_runs_as_many_jobs_at_once_as_its_pool_says() throws Exception {
+    module(
+        """
+        import asyncio, threading, time, troupe
+        both = threading.Barrier(2)
+        def meet(_): both.wait(60)
+        def stay(_):
+            troupe.progress(0.5, "half")
+            print("staying")
+            while True: time.sleep(0.001)
+        """);
+    serving = new Serving(3);
+    launch(WorkerProtocol.FRAMES, FRAMES, List.of());
+    expect(ServerEvent.Started.class);
+    expect(ServerEvent.Answered.class);
+    send(1, "stay", "null");
+    eventually("it says how far it is", () -> server.progress("job-1").isPresent());
+    assertThat(server.progress("job-1")).contains(new Progress(0.5, "half"));
+    assertThat(server.beats(1)).isEqualTo(1);
+    assertThat(server.beats(2)).isZero();
+    send(2, "meet", "null");
+    send(3, "meet", "null");
+    for (int answered = 0; answered < 2; ) {
+      answered += expect(ServerEvent.Received.class).frames().size();
+    }
+    assertThat(server.begun()).contains(3L);
+    server.interrupt(1);
+    assertThat(expect(ServerEvent.Received.class).frames().get(0).name()).isEqualTo("cancelled");
+    server.terminate();
+    expectEnd();
+    assertThat(Files.readString(folder.resolve("worker-mine.0.1.stdout")))
+        .contains("job-1 staying");
+  }
+
+  @Test
+  void a_process_that_runs_fewer_jobs_at_once_than_its_pool_says_is_refused() throws Exception {
+    module("def one(_): return 1\n");
+    serving = new Serving(2);
+    launch(WorkerProtocol.FRAMES, "TROUPE_CONCURRENCY=1 " + FRAMES, List.of());
+    expect(ServerEvent.Started.class);
+    assertThat(expect(ServerEvent.HungUp.class).why())
+        .isEqualTo("it runs jobs 1 at once, but the pool says concurrency = 2");
   }
 
   @Test

@@ -86,6 +86,7 @@ final class FakeServers implements ServerLauncher {
     private final BlockingQueue<String> told = new LinkedBlockingQueue<>();
     private final BlockingQueue<Frame> jobs = new LinkedBlockingQueue<>();
     volatile long beats;
+    volatile long beatsOf;
     volatile long rss = 1;
     private volatile Optional<Long> begun = Optional.empty();
 
@@ -249,8 +250,8 @@ final class FakeServers implements ServerLauncher {
     }
 
     @Override
-    public long beats() {
-      return beats;
+    public long beats(long id) {
+      return beatsOf == 0 || beatsOf == id ? beats : 0;
     }
 
     @Override

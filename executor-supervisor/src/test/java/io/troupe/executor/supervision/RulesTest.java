@@ -106,7 +106,7 @@ class RulesTest {
     }
 
     private void learnThatJobsAreQuick() {
-      desk.ready("teacher");
+      desk.ready("teacher", 1);
       desk.take(List.of(job("lesson")));
       desk.place();
       desk.settled("teacher", List.of(outcome("lesson", 0, 1)));
@@ -115,8 +115,8 @@ class RulesTest {
 
     @Test
     void gives_each_worker_one_job_while_it_does_not_know_how_long_they_run() {
-      desk.ready("a");
-      desk.ready("b");
+      desk.ready("a", 1);
+      desk.ready("b", 1);
       assertThat(desk.capacity()).isEqualTo(2);
       desk.take(jobs(1, 3));
       assertThat(placed()).isEqualTo(Map.of("a", List.of("j1"), "b", List.of("j2")));
@@ -128,8 +128,8 @@ class RulesTest {
     @Test
     void shares_quick_jobs_evenly() {
       learnThatJobsAreQuick();
-      desk.ready("a");
-      desk.ready("b");
+      desk.ready("a", 1);
+      desk.ready("b", 1);
       assertThat(desk.capacity()).isEqualTo(2 * RunTime.MAX_DEPTH);
       desk.take(jobs(1, 10));
       assertThat(desk.place().values()).extracting(List::size).containsExactly(5, 5);
@@ -138,7 +138,7 @@ class RulesTest {
     @Test
     void makes_a_job_that_needs_an_idle_process_wait_for_one_and_those_behind_it_too() {
       learnThatJobsAreQuick();
-      desk.ready("a");
+      desk.ready("a", 1);
       desk.take(List.of(job("first"), job("alone", 1, true), job("last")));
       assertThat(placed()).isEqualTo(Map.of("a", List.of("first")));
       desk.settled("a", List.of(outcome("first", 0, 1)));
@@ -146,8 +146,24 @@ class RulesTest {
     }
 
     @Test
+    void gives_a_worker_as_many_jobs_as_it_runs_at_once_and_says_that_these_run() {
+      desk.ready("a", 3);
+      desk.ready("b", 1);
+      assertThat(desk.capacity()).isEqualTo(4);
+      desk.take(jobs(1, 5));
+      assertThat(placed()).isEqualTo(Map.of("a", List.of("j1", "j3", "j4"), "b", List.of("j2")));
+      assertThat(desk.runningOn("a")).containsExactly("j1", "j3", "j4");
+      assertThat(desk.running()).hasSize(4);
+      desk.settled("a", List.of(outcome("j3", 0, 30_000)));
+      assertThat(desk.capacity()).isEqualTo(8);
+      desk.take(List.of(job("alone", 1, true)));
+      assertThat(placed()).isEqualTo(Map.of("b", List.of("j5"), "a", List.of("alone")));
+      assertThat(desk.runningOn("a")).containsExactly("j1", "j4", "alone");
+    }
+
+    @Test
     void takes_an_attempt_only_once() {
-      desk.ready("a");
+      desk.ready("a", 1);
       desk.take(List.of(job("x")));
       desk.take(List.of(job("x")));
       assertThat(desk.held()).containsExactly(new AttemptRef("x", 1));
@@ -158,34 +174,34 @@ class RulesTest {
     @Test
     void knows_what_is_held_and_what_runs() {
       learnThatJobsAreQuick();
-      desk.ready("a");
+      desk.ready("a", 1);
       desk.take(jobs(1, 3));
       desk.place();
       assertThat(desk.held()).hasSize(3);
       assertThat(desk.running()).containsExactly(new AttemptRef("j1", 1));
-      assertThat(desk.runningOn("a")).isEqualTo("j1");
-      assertThat(desk.runningOn("b")).isNull();
+      assertThat(desk.runningOn("a")).containsExactly("j1");
+      assertThat(desk.runningOn("b")).isEmpty();
     }
 
     @Test
     void leaves_a_worker_that_takes_no_more_the_jobs_it_has() {
-      desk.ready("a");
+      desk.ready("a", 1);
       desk.take(jobs(1, 2));
       desk.place();
       desk.unready("a");
       assertThat(desk.anyReady()).isFalse();
       assertThat(desk.capacity()).isZero();
-      assertThat(desk.runningOn("a")).isEqualTo("j1");
+      assertThat(desk.runningOn("a")).containsExactly("j1");
       assertThat(placed()).isEmpty();
       desk.settled("a", List.of(outcome("j1", 0, 1)));
       assertThat(desk.held()).containsExactly(new AttemptRef("j2", 1));
-      desk.ready("a");
+      desk.ready("a", 1);
       assertThat(placed()).isEqualTo(Map.of("a", List.of("j2")));
     }
 
     @Test
     void withdraws_only_what_no_worker_has() {
-      desk.ready("a");
+      desk.ready("a", 1);
       desk.take(jobs(1, 3));
       desk.place();
       assertThat(desk.withdraw(List.of(new AttemptRef("j1", 1), new AttemptRef("j3", 1))))

@@ -12,6 +12,7 @@ import io.troupe.model.ContentType;
 import io.troupe.model.HttpChecks;
 import io.troupe.model.Raised;
 import io.troupe.model.Requirements;
+import io.troupe.model.Serving;
 import io.troupe.model.Upkeep;
 import io.troupe.model.WorkerProtocol;
 import io.troupe.model.WorkerState;
@@ -47,6 +48,7 @@ class WorkerTest {
 
   private final FakeServers servers = new FakeServers();
   private Requirements requirements = Requirements.NONE;
+  private Serving serving = Serving.ONE_AT_A_TIME;
   private TestProbe<WorkerFact> facts;
   private ActorRef<Worker.Command> worker;
 
@@ -75,7 +77,9 @@ class WorkerTest {
                         upkeep,
                         HttpChecks.NONE,
                         requirements,
-                        Container.NONE),
+                        Container.NONE,
+                        List.of(),
+                        serving),
                     SETTINGS,
                     servers,
                     actors::nanos,
@@ -660,6 +664,111 @@ class WorkerTest {
     Outcome outcome = expectSettled().get(0);
     assertThat(outcome.kind()).isEqualTo(Outcome.Kind.LOST);
     assertThat(outcome.cause().message()).isEqualTo("the job gave no sign of life for 8000 ms");
+  }
+
+  private FakeServer readyServerFor(int concurrency) {
+    servers.next();
+    serving = new Serving(concurrency);
+    start(Upkeep.NONE);
+    return readyServer();
+  }
+
+  @Test
+  void jobs_that_run_at_once_are_answered_in_any_order_and_the_next_ones_begin() {
+    FakeServer server = readyServerFor(2);
+    run("a", "b", "c", "d");
+    server.answerWithId(2);
+    assertThat(kinds(expectSettled())).containsExactly("b SUCCEEDED");
+    server.answerWithId(3);
+    assertThat(kinds(expectSettled())).containsExactly("c SUCCEEDED");
+    server.began(4);
+    server.dieBy(11);
+    List<Outcome> outcomes = expectSettled();
+    assertThat(kinds(outcomes)).containsExactly("a LOST", "d LOST");
+    assertThat(outcomes.get(0).cause().message()).contains("SIGSEGV");
+  }
+
+  @Test
+  void each_of_the_jobs_that_run_at_once_has_a_time_of_its_own_that_begins_when_it_does() {
+    FakeServer server = readyServerFor(2);
+    worker.tell(
+        new Worker.Run(
+            List.of(
+                job("a", Duration.ofSeconds(60)),
+                job("b", Duration.ofSeconds(10)),
+                job("c", Duration.ofSeconds(10)))));
+    server.expectJob();
+    server.expectJob();
+    server.expectJob();
+    actors.pass(Duration.ofSeconds(9));
+    server.answerWithId(2);
+    expectSettled();
+    actors.pass(Duration.ofSeconds(9));
+    assertThat(server.toldNothing()).isTrue();
+    actors.pass(Duration.ofSeconds(1));
+    assertThat(server.told()).isEqualTo("interrupt 3");
+    server.failWithId(3, "cancelled", "{}");
+    Outcome late = expectSettled().get(0);
+    assertThat(late.job() + " " + late.kind()).isEqualTo("c LOST");
+    assertThat(late.cause().kind()).isEqualTo(Cause.Kind.TIMEOUT);
+    actors.pass(LADDER.interrupt());
+    server.answerWithId(1);
+    assertThat(kinds(expectSettled())).containsExactly("a SUCCEEDED");
+    assertThat(server.toldNothing()).isTrue();
+  }
+
+  @Test
+  void a_job_that_stays_though_it_was_cancelled_takes_its_process_and_the_others_are_told_why() {
+    FakeServer server = readyServerFor(3);
+    run("a", "b", "c", "d");
+    worker.tell(new Worker.Cancel(List.of(new AttemptRef("b", 1), new AttemptRef("d", 1))));
+    assertThat(server.told()).isEqualTo("interrupt 2");
+    actors.pass(LADDER.interrupt());
+    assertThat(server.told()).isEqualTo("stacks");
+    assertThat(server.told()).isEqualTo("terminate");
+    server.began(3);
+    server.dieBy(15);
+    List<Outcome> outcomes = expectSettled();
+    assertThat(kinds(outcomes)).containsExactly("a LOST", "b CANCELLED", "c LOST", "d CANCELLED");
+    assertThat(outcomes.get(0).cause().kind()).isEqualTo(Cause.Kind.KILLED);
+    assertThat(outcomes.get(0).cause().message())
+        .startsWith("its process ended with another job that it ran: the job was cancelled");
+  }
+
+  @Test
+  void when_it_stops_all_jobs_that_run_are_interrupted() {
+    FakeServer server = readyServerFor(2);
+    run("a", "b", "c");
+    worker.tell(new Worker.Stop(Duration.ofSeconds(10)));
+    expectState(WorkerState.DRAINING);
+    actors.pass(Ladder.stopping(Duration.ofSeconds(10)).finish());
+    assertThat(server.told()).isEqualTo("interrupt 1");
+    assertThat(server.told()).isEqualTo("interrupt 2");
+    server.failWithId(2, "cancelled", "{}");
+    assertThat(kinds(expectSettled())).containsExactly("b LOST");
+    assertThat(server.toldNothing()).isTrue();
+    server.failWithId(1, "cancelled", "{}");
+    assertThat(kinds(expectSettled())).containsExactly("a LOST");
+    assertThat(server.told()).isEqualTo("stacks");
+    assertThat(server.told()).isEqualTo("terminate");
+  }
+
+  @Test
+  void each_of_the_jobs_that_run_at_once_has_to_give_signs_of_life() {
+    servers.next();
+    serving = new Serving(2);
+    start(new Upkeep(0, 0, 0, -1, 0, 0, Duration.ZERO, 0, Duration.ofSeconds(8)));
+    FakeServer server = readyServer();
+    run("a", "b");
+    server.expectJob();
+    server.expectJob();
+    server.beatsOf = 2;
+    for (int i = 1; i <= 4; i++) {
+      server.beats = i;
+      actors.pass(Duration.ofSeconds(2));
+    }
+    assertThat(server.told()).isEqualTo("interrupt 1");
+    assertThat(server.toldNothing()).isTrue();
   }
 
   @Test

@@ -2,6 +2,7 @@ package io.troupe.scheduler.pool;
 
 import io.troupe.model.PoolSecret;
 import io.troupe.model.PoolSpec;
+import io.troupe.model.Serving;
 import io.troupe.protocol.TaskData;
 import io.troupe.scheduler.offers.Amount;
 import java.nio.charset.StandardCharsets;
@@ -68,6 +69,9 @@ public record ExecutorPlan(
     }
     for (PoolSecret secret : spec.secrets()) {
       content += "\n" + secret.name() + " " + secret.version();
+    }
+    if (!spec.serving().equals(Serving.ONE_AT_A_TIME)) {
+      content += "\n" + spec.serving();
     }
     List<Fetched> files = new ArrayList<>();
     spec.files().forEach(file -> files.add(new Fetched(file.sha256(), file.fetchedAs())));

@@ -418,7 +418,8 @@ final class Framework {
             spec.container(),
             spec.secrets().stream()
                 .map(secret -> new TaskData.Secret(secret.name(), secret.version()))
-                .toList()));
+                .toList(),
+            spec.serving()));
   }
 
   // ---- what becomes of tasks, executors and agents

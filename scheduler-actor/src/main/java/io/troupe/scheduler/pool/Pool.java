@@ -137,7 +137,7 @@ final class Pool {
       return fixed.workers();
     }
     if (spec.size() instanceof PoolSize.Range range) {
-      return load.wanted(range);
+      return load.wanted(range, spec.serving().concurrency());
     }
     return Need.ALL_THAT_FIT;
   }

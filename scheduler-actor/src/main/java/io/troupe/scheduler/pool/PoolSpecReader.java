@@ -20,6 +20,7 @@ import io.troupe.model.PoolSize;
 import io.troupe.model.PoolSpec;
 import io.troupe.model.Requirements;
 import io.troupe.model.Resources;
+import io.troupe.model.Serving;
 import io.troupe.model.Upkeep;
 import io.troupe.model.WorkerProtocol;
 import java.time.Duration;
@@ -57,7 +58,8 @@ public final class PoolSpecReader {
           "requirements",
           "image",
           "container",
-          "secrets");
+          "secrets",
+          "concurrency");
   private static final Set<String> RESOURCE_KEYS = Set.of("cpus", "mem", "ports");
   private static final Set<String> SIZE_KEYS = Set.of("min", "max");
   private static final Set<String> HTTP_KEYS = Set.of("ready", "health");
@@ -162,7 +164,17 @@ public final class PoolSpecReader {
         http(pool, protocol),
         requirements(pool),
         container(pool),
-        secrets(pool));
+        secrets(pool),
+        serving(pool, protocol));
+  }
+
+  private static Serving serving(Config pool, WorkerProtocol protocol) {
+    int concurrency = number(pool, "concurrency", 1, Serving.MOST, 1);
+    if (concurrency > 1 && protocol == WorkerProtocol.NONE) {
+      throw new InvalidPoolException(
+          "concurrency is for pools that take jobs: leave it out, or set protocol");
+    }
+    return new Serving(concurrency);
   }
 
   private static Upkeep upkeep(Config pool) {

@@ -43,9 +43,14 @@ public record LoadWindow(Duration length, List<Sample> samples) {
     return new LoadWindow(length, kept);
   }
 
-  /** One worker for each job of the highest load in the window, within the range. */
-  public int wanted(Range range) {
+  /**
+   * As many workers as run all jobs of the highest load in the window, within the range.
+   *
+   * @param concurrency how many jobs a worker runs at once
+   */
+  public int wanted(Range range, int concurrency) {
     int jobs = samples.stream().mapToInt(Sample::jobs).max().orElse(0);
-    return Math.max(range.min(), Math.min(range.max(), jobs));
+    int workers = jobs / concurrency + (jobs % concurrency == 0 ? 0 : 1);
+    return Math.max(range.min(), Math.min(range.max(), workers));
   }
 }

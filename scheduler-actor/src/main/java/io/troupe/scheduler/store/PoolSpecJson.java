@@ -16,6 +16,7 @@ import io.troupe.model.PoolSize;
 import io.troupe.model.PoolSpec;
 import io.troupe.model.Requirements;
 import io.troupe.model.Resources;
+import io.troupe.model.Serving;
 import io.troupe.model.Upkeep;
 import io.troupe.model.WorkerProtocol;
 import java.time.Duration;
@@ -64,6 +65,7 @@ final class PoolSpecJson {
         .put("recycleAgeMillis", upkeep.recycleAge().toMillis())
         .put("recycleRssMb", upkeep.recycleRssMb())
         .put("heartbeatMillis", upkeep.heartbeat().toMillis());
+    json.put("concurrency", spec.serving().concurrency());
     json.putObject("http").put("ready", spec.http().ready()).put("health", spec.http().health());
     Requirements requirements = spec.requirements();
     if (!requirements.isEmpty()) {
@@ -165,7 +167,8 @@ final class PoolSpecJson {
             json.path("http").path("health").asText("")),
         requirements(json.path("requirements")),
         container(json.path("container")),
-        secrets(json.path("secrets")));
+        secrets(json.path("secrets")),
+        new Serving(json.path("concurrency").asInt(1)));
   }
 
   private static List<PoolSecret> secrets(JsonNode json) {

@@ -97,9 +97,10 @@ final class Tree {
   Optional<WorkerStatus.Progress> progress(String job) {
     return supervisors.values().stream()
         .flatMap(supervisor -> supervisor.workers().stream())
-        .filter(worker -> job.equals(worker.job()))
+        .flatMap(worker -> worker.running().stream())
+        .filter(running -> job.equals(running.job()))
         .findFirst()
-        .map(WorkerStatus::progress);
+        .map(WorkerStatus.Running::progress);
   }
 
   /** A supervisor and all below it are gone. */

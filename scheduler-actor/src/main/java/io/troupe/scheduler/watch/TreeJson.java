@@ -35,6 +35,15 @@ public final class TreeJson {
     if (worker.progress() != null) {
       node.set("progress", progress(worker.progress()));
     }
+    if (worker.running().size() > 1) {
+      ArrayNode running = node.putArray("running");
+      for (WorkerStatus.Running each : worker.running()) {
+        ObjectNode job = running.addObject().put("job", each.job());
+        if (each.progress() != null) {
+          job.set("progress", progress(each.progress()));
+        }
+      }
+    }
     node.put("jobs", worker.jobs());
     Cause cause = worker.cause();
     if (cause != null) {

@@ -107,6 +107,16 @@ class PoolSpecReaderTest {
   }
 
   @Test
+  void reads_how_many_jobs_a_worker_runs_at_once() {
+    assertThat(PoolSpecReader.read(LEAST + "concurrency = 16").serving().concurrency())
+        .isEqualTo(16);
+    assertThatThrownBy(() -> PoolSpecReader.read(LEAST + "concurrency = 0"))
+        .hasMessage("concurrency must be from 1 to 256, not 0");
+    assertThatThrownBy(() -> PoolSpecReader.read(LEAST + "concurrency = 2, protocol = none"))
+        .hasMessage("concurrency is for pools that take jobs: leave it out, or set protocol");
+  }
+
+  @Test
   void reads_how_long_a_job_may_be_silent() {
     assertThat(PoolSpecReader.read(LEAST + "job.heartbeat = 30s").upkeep().heartbeat())
         .isEqualTo(Duration.ofSeconds(30));

@@ -32,18 +32,25 @@ class ScalingTest {
   void a_range_grows_at_once_with_the_jobs_and_shrinks_after_a_quiet_window() {
     Range range = new Range(1, 8);
     LoadWindow load = LoadWindow.of(Duration.ofSeconds(60));
-    assertThat(load.wanted(range)).isEqualTo(1);
+    assertThat(load.wanted(range, 1)).isEqualTo(1);
 
     load = load.plus(0, 5);
-    assertThat(load.wanted(range)).isEqualTo(5);
+    assertThat(load.wanted(range, 1)).isEqualTo(5);
     load = load.plus(1000, 100);
-    assertThat(load.wanted(range)).isEqualTo(8);
+    assertThat(load.wanted(range, 1)).isEqualTo(8);
     load = load.plus(2000, 0);
-    assertThat(load.wanted(range)).isEqualTo(8);
+    assertThat(load.wanted(range, 1)).isEqualTo(8);
     load = load.plus(60_999, 3);
-    assertThat(load.wanted(range)).isEqualTo(8);
+    assertThat(load.wanted(range, 1)).isEqualTo(8);
     load = load.plus(61_001, 0);
-    assertThat(load.wanted(range)).isEqualTo(3);
+    assertThat(load.wanted(range, 1)).isEqualTo(3);
+  }
+
+  @Test
+  void a_range_needs_fewer_workers_when_each_runs_several_jobs_at_once() {
+    LoadWindow load = LoadWindow.of(Duration.ofSeconds(60)).plus(0, 9);
+    assertThat(load.wanted(new Range(1, 8), 4)).isEqualTo(3);
+    assertThat(load.wanted(new Range(1, 8), 9)).isEqualTo(1);
   }
 
   @Test

@@ -11,6 +11,7 @@ import io.troupe.model.PoolSize;
 import io.troupe.model.PoolSpec;
 import io.troupe.model.Requirements;
 import io.troupe.model.Resources;
+import io.troupe.model.Serving;
 import io.troupe.model.Upkeep;
 import io.troupe.model.WorkerProtocol;
 import io.troupe.scheduler.offers.Offer.Part;
@@ -75,7 +76,9 @@ class SqlStoreTest {
         new Upkeep(2, 3, 4, 5, 6, 7, Duration.ofMillis(8), 9.5, Duration.ofMillis(10)),
         new HttpChecks("/ready", "/health"),
         new Requirements("1".repeat(64), "python3.12", "/wheels", Duration.ofMinutes(7)),
-        new Container("python:3.12", "1:2", "none", List.of("/a:/b:ro"), Duration.ofMinutes(3)));
+        new Container("python:3.12", "1:2", "none", List.of("/a:/b:ro"), Duration.ofMinutes(3)),
+        List.of(),
+        new Serving(9));
   }
 
   private static WorkerRecord worker(String pool, int slot, long launch, Phase phase) {

@@ -1,0 +1,21 @@
+package io.troupe.model;
+
+/**
+ * How the process of a worker serves jobs.
+ *
+ * @param concurrency how many it runs at once, from 1 to {@link #MOST}
+ */
+public record Serving(int concurrency) {
+  /** The most jobs that one process may run at once. */
+  public static final int MOST = 256;
+
+  /** One job after the other. */
+  public static final Serving ONE_AT_A_TIME = new Serving(1);
+
+  public Serving {
+    if (concurrency < 1 || concurrency > MOST) {
+      throw new IllegalArgumentException(
+          "concurrency must be from 1 to " + MOST + ", not " + concurrency);
+    }
+  }
+}
