@@ -9,6 +9,7 @@ import io.troupe.mesos.WireFormat;
 import io.troupe.scheduler.mesos.MasterAddress;
 import io.troupe.scheduler.mesos.MesosSettings;
 import io.troupe.scheduler.offers.Amount;
+import io.troupe.scheduler.pool.ExecutorContainer;
 import io.troupe.scheduler.pool.ExecutorSettings;
 import io.troupe.scheduler.pool.PoolPolicy;
 import io.troupe.scheduler.scaling.Backoff;
@@ -109,6 +110,23 @@ class ConfigurationTest {
         .contains("TROUPE_HOME='/opt/troupe'")
         .contains("exec '/j/bin/java' ")
         .endsWith("-cp \"$TROUPE_HOME/lib/*\" io.troupe.executor.Main");
+    assertThat(ExecutorSettings.from(load("")).container()).isEmpty();
+    ExecutorSettings contained =
+        ExecutorSettings.from(
+            load(
+                "troupe.executor.container { image = \"r:5000/t:1\", type = docker, network ="
+                    + " bridge, volumes = [\"/a:/b\", \"/c:/d:ro\"], pull = true }"));
+    assertThat(contained.command()).startsWith("cd \"$MESOS_SANDBOX\" && TROUPE_HOME=\"$PWD\"");
+    assertThat(contained.container())
+        .contains(
+            new ExecutorContainer(
+                ExecutorContainer.Type.DOCKER,
+                "r:5000/t:1",
+                "bridge",
+                List.of(
+                    new ExecutorContainer.Volume("/a", "/b", false),
+                    new ExecutorContainer.Volume("/c", "/d", true)),
+                true));
     assertThat(ExecutorSettings.from(load("troupe.executor.bundle = abc")).bundle())
         .isEqualTo("abc");
   }
@@ -135,6 +153,10 @@ class ConfigurationTest {
           troupe.pool.replace-backoff.max = 1ms | 0 < first <= max
           troupe.executor.mem = 1 MiB         | must be at least 32 MiB
           troupe.executor.cpus = 0            | must be positive
+          troupe.executor.container { image = x, type = lxc } | must be mesos or docker, not 'lxc'
+          troupe.executor.container { image = "-x" }          | must be a name such as
+          troupe.executor.container { image = x, volumes = ["/a"] } | must be like /data:/data
+          troupe.executor.container.network = cni             | must be named where network
           troupe.api.port = 70000             | must be a port
           troupe.bind = "0.0.0.0"             | is not a loopback address
           {                                   | expecting

@@ -1,6 +1,7 @@
 package io.troupe.scheduler.mesos;
 
 import com.google.protobuf.ByteString;
+import io.troupe.scheduler.pool.ExecutorContainer;
 import io.troupe.scheduler.pool.ExecutorPlan;
 import io.troupe.scheduler.pool.ExecutorRecord;
 import io.troupe.scheduler.pool.MasterCall;
@@ -9,6 +10,8 @@ import java.util.Optional;
 import org.apache.mesos.v1.Protos;
 import org.apache.mesos.v1.Protos.AgentID;
 import org.apache.mesos.v1.Protos.CommandInfo;
+import org.apache.mesos.v1.Protos.ContainerInfo;
+import org.apache.mesos.v1.Protos.ContainerInfo.DockerInfo;
 import org.apache.mesos.v1.Protos.ExecutorID;
 import org.apache.mesos.v1.Protos.ExecutorInfo;
 import org.apache.mesos.v1.Protos.Filters;
@@ -105,15 +108,63 @@ final class Calls {
             file ->
                 command.addUris(
                     uri(executor.filesUrl(), file.sha256(), file.outputFile()).setExtract(false)));
-    return ExecutorInfo.newBuilder()
-        .setType(ExecutorInfo.Type.CUSTOM)
-        .setExecutorId(ExecutorID.newBuilder().setValue(plan.id()))
-        .setFrameworkId(FrameworkID.newBuilder().setValue(frameworkId))
-        .setName("troupe " + plan.pool())
-        .setCommand(command)
-        .addAllResources(Parts.toResources(executor.resources()))
-        .setShutdownGracePeriod(duration(plan.shutdownGrace()))
-        .build();
+    ExecutorInfo.Builder info =
+        ExecutorInfo.newBuilder()
+            .setType(ExecutorInfo.Type.CUSTOM)
+            .setExecutorId(ExecutorID.newBuilder().setValue(plan.id()))
+            .setFrameworkId(FrameworkID.newBuilder().setValue(frameworkId))
+            .setName("troupe " + plan.pool())
+            .setCommand(command)
+            .addAllResources(Parts.toResources(executor.resources()))
+            .setShutdownGracePeriod(duration(plan.shutdownGrace()));
+    plan.container().ifPresent(container -> info.setContainer(container(container)));
+    return info.build();
+  }
+
+  private static ContainerInfo container(ExecutorContainer container) {
+    ContainerInfo.Builder info = ContainerInfo.newBuilder();
+    for (ExecutorContainer.Volume volume : container.volumes()) {
+      info.addVolumes(
+          Protos.Volume.newBuilder()
+              .setMode(volume.readOnly() ? Protos.Volume.Mode.RO : Protos.Volume.Mode.RW)
+              .setContainerPath(volume.container())
+              .setHostPath(volume.host()));
+    }
+    Optional<DockerInfo.Network> ofDocker =
+        switch (container.network()) {
+          case ExecutorContainer.HOST -> Optional.of(DockerInfo.Network.HOST);
+          case "bridge" -> Optional.of(DockerInfo.Network.BRIDGE);
+          case "none" -> Optional.of(DockerInfo.Network.NONE);
+          default -> Optional.empty();
+        };
+    boolean named =
+        container.type() == ExecutorContainer.Type.MESOS
+            ? !container.network().equals(ExecutorContainer.HOST)
+            : ofDocker.isEmpty();
+    if (named) {
+      info.addNetworkInfos(Protos.NetworkInfo.newBuilder().setName(container.network()));
+    }
+    return switch (container.type()) {
+      case MESOS ->
+          info.setType(ContainerInfo.Type.MESOS)
+              .setMesos(
+                  ContainerInfo.MesosInfo.newBuilder()
+                      .setImage(
+                          Protos.Image.newBuilder()
+                              .setType(Protos.Image.Type.DOCKER)
+                              .setDocker(
+                                  Protos.Image.Docker.newBuilder().setName(container.image()))
+                              .setCached(!container.pull())))
+              .build();
+      case DOCKER ->
+          info.setType(ContainerInfo.Type.DOCKER)
+              .setDocker(
+                  DockerInfo.newBuilder()
+                      .setImage(container.image())
+                      .setNetwork(ofDocker.orElse(DockerInfo.Network.USER))
+                      .setForcePullImage(container.pull()))
+              .build();
+    };
   }
 
   private static CommandInfo.URI.Builder uri(String filesUrl, String sha256, String outputFile) {

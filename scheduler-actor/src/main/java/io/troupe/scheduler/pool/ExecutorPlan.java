@@ -12,6 +12,7 @@ import java.time.Duration;
 import java.util.ArrayList;
 import java.util.HexFormat;
 import java.util.List;
+import java.util.Optional;
 import java.util.TreeMap;
 
 /**
@@ -23,6 +24,7 @@ import java.util.TreeMap;
  * @param bundle to be fetched and unpacked; empty where Troupe is installed on the agents
  * @param files to be fetched as they are
  * @param shutdownGrace how long it may take to end its workers when told to end
+ * @param container that the agent runs it in; empty where it is a plain process
  */
 public record ExecutorPlan(
     String id,
@@ -31,7 +33,8 @@ public record ExecutorPlan(
     List<Fetched> bundle,
     List<Fetched> files,
     Amount amount,
-    Duration shutdownGrace) {
+    Duration shutdownGrace,
+    Optional<ExecutorContainer> container) {
 
   public ExecutorPlan {
     bundle = List.copyOf(bundle);
@@ -64,6 +67,9 @@ public record ExecutorPlan(
             spec.http().toString(),
             spec.requirements().toString());
     // Only what is there, so that the ids of pools without it stay what they were.
+    if (settings.container().isPresent()) {
+      content += "\n" + settings.container().get().content();
+    }
     if (!spec.container().isEmpty()) {
       content += "\n" + spec.container();
     }
@@ -85,7 +91,8 @@ public record ExecutorPlan(
         bundle,
         files,
         settings.amount(),
-        settings.shutdownGrace());
+        settings.shutdownGrace(),
+        settings.container());
   }
 
   private static String sha256(String text) {

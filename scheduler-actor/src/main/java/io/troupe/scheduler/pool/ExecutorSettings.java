@@ -5,6 +5,7 @@ import com.typesafe.config.ConfigException;
 import io.troupe.model.Resources;
 import io.troupe.scheduler.offers.Amount;
 import java.time.Duration;
+import java.util.Optional;
 
 /**
  * {@code troupe.executor} of reference.conf.
@@ -13,9 +14,19 @@ import java.time.Duration;
  * @param bundle SHA-256 of the bundle that executors fetch; empty when Troupe is installed at home
  * @param amount what an executor takes besides its workers
  * @param shutdownGrace how long it may take to end
+ * @param container that agents run it in; empty where it is a plain process
  */
 public record ExecutorSettings(
-    String command, String bundle, Amount amount, Duration shutdownGrace) {
+    String command,
+    String bundle,
+    Amount amount,
+    Duration shutdownGrace,
+    Optional<ExecutorContainer> container) {
+
+  /** Of executors that are plain processes. */
+  public ExecutorSettings(String command, String bundle, Amount amount, Duration shutdownGrace) {
+    this(command, bundle, amount, shutdownGrace, Optional.empty());
+  }
 
   /** Reads the section. */
   public static ExecutorSettings from(Config root) {
@@ -30,17 +41,25 @@ public record ExecutorSettings(
     if (mem < 32L << 20) {
       throw new ConfigException.BadValue("troupe.executor.mem", "must be at least 32 MiB");
     }
+    Optional<ExecutorContainer> container = ExecutorContainer.from(executor.getConfig("container"));
     return new ExecutorSettings(
-        command(
-            home,
-            executor.getString("java"),
-            executor.getString("java-options"),
-            executor.getString("python"),
-            executor.getString("environments.folder"),
-            executor.getBytes("environments.size")),
+        inSandbox(container)
+            + command(
+                home,
+                executor.getString("java"),
+                executor.getString("java-options"),
+                executor.getString("python"),
+                executor.getString("environments.folder"),
+                executor.getBytes("environments.size")),
         home.isEmpty() ? bundle : "",
         Amount.of(new Resources(cpus, mem / 1048576.0, 0)),
-        executor.getDuration("shutdown-grace"));
+        executor.getDuration("shutdown-grace"),
+        container);
+  }
+
+  /** An image may have a working directory of its own. */
+  private static String inSandbox(Optional<ExecutorContainer> container) {
+    return container.isEmpty() ? "" : "cd \"$MESOS_SANDBOX\" && ";
   }
 
   private static String command(

@@ -9,14 +9,28 @@ import com.typesafe.config.Config;
 import com.typesafe.config.ConfigFactory;
 import io.troupe.mesos.RecordIo;
 import io.troupe.mesos.WireFormat;
+import io.troupe.model.JobPolicy;
+import io.troupe.model.PoolSize;
+import io.troupe.model.PoolSpec;
+import io.troupe.model.Resources;
+import io.troupe.model.WorkerProtocol;
+import io.troupe.scheduler.offers.Amount;
+import io.troupe.scheduler.pool.ExecutorContainer;
+import io.troupe.scheduler.pool.ExecutorPlan;
+import io.troupe.scheduler.pool.ExecutorRecord;
+import io.troupe.scheduler.pool.ExecutorSettings;
+import io.troupe.scheduler.pool.MasterCall;
 import java.io.InputStream;
+import java.time.Duration;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import java.util.concurrent.BlockingQueue;
 import java.util.concurrent.LinkedBlockingQueue;
 import java.util.concurrent.TimeUnit;
+import org.apache.mesos.v1.Protos.ExecutorInfo;
 import org.apache.mesos.v1.Protos.FrameworkID;
 import org.apache.mesos.v1.Protos.FrameworkInfo;
 import org.apache.mesos.v1.scheduler.Mesos;
@@ -391,5 +405,90 @@ class HttpMesosTest {
             })
         .isInstanceOf(java.io.UncheckedIOException.class);
     assertThat(master.hasRequest()).isFalse();
+  }
+
+  private static ExecutorPlan contained(ExecutorContainer container) {
+    return ExecutorPlan.of(
+        new PoolSpec(
+            "p",
+            "run",
+            WorkerProtocol.FRAMES,
+            List.of(),
+            new Resources(0.5, 128, 0),
+            new PoolSize.Fixed(2),
+            new JobPolicy(Duration.ofSeconds(1), 1, JobPolicy.Durability.MEMORY),
+            Map.of()),
+        new ExecutorSettings(
+            "exec it",
+            "",
+            new Amount(100, 256_000, 0),
+            Duration.ofSeconds(7),
+            Optional.of(container)));
+  }
+
+  @ParameterizedTest
+  @CsvSource(
+      delimiter = '|',
+      textBlock =
+          """
+          MESOS  | host   | "type":"MESOS","volumes":V,"mesos":{"image":{"type":"DOCKER","docker":{"name":"r:5000/t:1"},"cached":true}}
+          MESOS  | cni    | "type":"MESOS","volumes":V,"mesos":{"image":{"type":"DOCKER","docker":{"name":"r:5000/t:1"},"cached":true}},"network_infos":[{"name":"cni"}]
+          DOCKER | host   | "type":"DOCKER","volumes":V,"docker":{"image":"r:5000/t:1","network":"HOST","privileged":false,"force_pull_image":false}
+          DOCKER | bridge | "type":"DOCKER","volumes":V,"docker":{"image":"r:5000/t:1","network":"BRIDGE","privileged":false,"force_pull_image":false}
+          DOCKER | own    | "type":"DOCKER","volumes":V,"docker":{"image":"r:5000/t:1","network":"USER","privileged":false,"force_pull_image":false},"network_infos":[{"name":"own"}]
+          """)
+  void each_task_of_an_executor_names_its_container_in_the_same_words(
+      ExecutorContainer.Type type, String network, String expected) throws Exception {
+    FakeMaster master = master();
+    HttpMesos mesos = connect(master.address());
+    FakeMaster.Stream stream = master.nextStream();
+    stream.emit(subscribed(15));
+    scheduler.expect("connected", subscribed(15));
+    ExecutorContainer container =
+        new ExecutorContainer(
+            type,
+            "r:5000/t:1",
+            network,
+            List.of(
+                new ExecutorContainer.Volume("/a", "/b", false),
+                new ExecutorContainer.Volume("/c", "/d", true)),
+            false);
+    ExecutorPlan plan = contained(container);
+    ExecutorRecord record =
+        new ExecutorRecord("S", plan.id(), "p", List.of(), "http://127.0.0.1:7070");
+    master.nextRequest(); // the subscription
+    List<ExecutorInfo> sent = new ArrayList<>();
+    for (String task : List.of("p.0.1", "p.1.2")) {
+      mesos.send(
+          Calls.accept(
+              "f",
+              new MasterCall.Accept(
+                  "O",
+                  "S",
+                  List.of(new MasterCall.Launch(task, List.of(), new byte[0], plan, record)),
+                  Duration.ofSeconds(1))));
+      sent.add(
+          master
+              .nextRequest()
+              .call()
+              .getAccept()
+              .getOperations(0)
+              .getLaunch()
+              .getTaskInfos(0)
+              .getExecutor());
+    }
+    assertThat(sent.get(0)).isEqualTo(sent.get(1));
+    String volumes =
+        "[{\"mode\":\"RW\",\"container_path\":\"/b\",\"host_path\":\"/a\"},"
+            + "{\"mode\":\"RO\",\"container_path\":\"/d\",\"host_path\":\"/c\"}]";
+    ObjectMapper json = new ObjectMapper();
+    assertThat(json.readTree(WireFormat.JSON.write(sent.get(0).getContainer())))
+        .isEqualTo(json.readTree("{" + expected.strip().replace("V", volumes) + "}"));
+    assertThat(contained(container).id()).isEqualTo(plan.id());
+    assertThat(
+            contained(
+                    new ExecutorContainer(type, "r:5000/t:2", network, container.volumes(), false))
+                .id())
+        .isNotEqualTo(plan.id());
   }
 }
