@@ -1,6 +1,7 @@
 import fcntl
 import os
 import pathlib
+import shutil
 import signal
 import subprocess
 import sys
@@ -14,13 +15,32 @@ SCRIPT = pathlib.Path(__file__).resolve().parents[2] / "main/python/troupe/envir
 
 
 class EnvironmentTest(unittest.TestCase):
+    """Each test may begin with copies of environments that the script has made once for all, as each takes seconds."""
+
+    @classmethod
+    def setUpClass(cls):
+        folder = tempfile.TemporaryDirectory()
+        cls.addClassCleanup(folder.cleanup)
+        cls.shared = pathlib.Path(folder.name)
+        cls.wheels = cls.shared / "wheels"
+        for name in ("tiny", "other"):
+            wheels.make(cls.wheels, name)
+        first = cls("made")
+        first.folder, first.environments = cls.shared, cls.shared / "environments"
+        processes = [first.start(*packages) for packages in (["tiny"], ["other"], ["tiny", "other"])]
+        for process in processes:
+            code, output = first.end(process)
+            first.assertEqual(0, code, output)
+        first.doCleanups()
+
     def setUp(self):
         folder = tempfile.TemporaryDirectory()
         self.addCleanup(folder.cleanup)
         self.folder = pathlib.Path(folder.name)
         self.environments = self.folder / "environments"
-        wheels.make(self.folder / "wheels", "tiny")
-        wheels.make(self.folder / "wheels", "other")
+
+    def with_those_made_before(self):
+        shutil.copytree(self.shared / "environments", self.environments, symlinks=True)
 
     def start(self, *packages, most_bytes=1 << 40):
         text = "".join(package + "\n" for package in packages)
@@ -38,7 +58,7 @@ class EnvironmentTest(unittest.TestCase):
                 "TROUPE_ENVIRONMENTS": str(self.environments),
                 "TROUPE_ENVIRONMENTS_SIZE": str(most_bytes),
                 "TROUPE_REQUIREMENTS": str(requirements),
-                "TROUPE_WHEELS": str(self.folder / "wheels"),
+                "TROUPE_WHEELS": str(self.wheels),
                 "TROUPE_ANSWER": str(requirements) + ".answer",
             },
         )
@@ -59,7 +79,8 @@ class EnvironmentTest(unittest.TestCase):
         return pathlib.Path(process.answer.read_text())
 
     def test_what_is_required_can_be_imported_there(self):
-        path = self.made("tiny==1.0")
+        self.environments = self.shared / "environments"
+        path = self.made("tiny")
         found = subprocess.check_output([path / "bin/python", "-c", "import tiny; print(tiny.VALUE)"], text=True)
         self.assertEqual("42\n", found)
         self.assertEqual(0o700, self.environments.stat().st_mode & 0o777)
@@ -72,6 +93,7 @@ class EnvironmentTest(unittest.TestCase):
         self.assertEqual(1, sum("making a virtual environment" in output for _, output in ends), ends)
 
     def test_another_content_is_another_environment_and_the_same_is_found_again(self):
+        self.with_those_made_before()
         tiny = self.made("tiny")
         self.assertNotEqual(tiny, self.made("tiny", "other"))
         self.assertEqual(tiny, self.made("tiny"))
@@ -83,12 +105,13 @@ class EnvironmentTest(unittest.TestCase):
         self.assertEqual([], list(self.environments.glob("*/troupe-complete")))
 
     def test_a_folder_that_cannot_be_made_is_named(self):
-        self.environments = self.folder / "wheels/tiny-1.0-py3-none-any.whl/environments"
+        self.environments = self.wheels / "tiny-1.0-py3-none-any.whl/environments"
         code, output = self.end(self.start("tiny"))
         self.assertEqual(77, code)
         self.assertIn(f"environments cannot be kept in {self.environments}: Not a directory; set ", output)
 
     def test_the_rest_of_a_build_that_was_killed_is_built_anew(self):
+        self.with_those_made_before()
         whole = self.made("tiny")
         (whole / "troupe-complete").unlink()
         (whole / "bin/python").unlink()
@@ -100,6 +123,7 @@ class EnvironmentTest(unittest.TestCase):
         self.assertTrue((whole / "bin/python").exists())
 
     def test_over_the_size_those_go_that_were_used_longest_ago_and_that_nobody_uses(self):
+        self.with_those_made_before()
         used, old, new = self.made("tiny"), self.made("other"), self.made("tiny", "other")
         for age, path in enumerate([new, old, used]):
             before = time.time() - 1000 * (age + 1)

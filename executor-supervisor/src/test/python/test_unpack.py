@@ -19,8 +19,9 @@ class UnpackTest(unittest.TestCase):
         self.root = pathlib.Path(temporary.name).resolve()
         self.archive, self.folder = self.root / "archive", self.root / "files"
 
-    def unpack(self):
-        done = subprocess.run([sys.executable, "-I", "-S", "-B", SCRIPT, self.archive, self.folder], capture_output=True, text=True)
+    def unpack(self, size=1 << 30, entries=1000):
+        command = [sys.executable, "-I", "-S", "-B", SCRIPT, self.archive, self.folder, str(size), str(entries)]
+        done = subprocess.run(command, capture_output=True, text=True)
         self.assertEqual("", done.stderr)
         return done.returncode, done.stdout.strip()
 
@@ -39,8 +40,8 @@ class UnpackTest(unittest.TestCase):
     def everything(self):
         return sorted(str(path.relative_to(self.root)) for path in self.root.rglob("*") if path != self.archive)
 
-    def refused(self, because):
-        code, output = self.unpack()
+    def refused(self, because, **limits):
+        code, output = self.unpack(**limits)
         self.assertEqual(1, code)
         self.assertRegex(output, because)
         self.assertNotIn("\n", output)
@@ -70,6 +71,28 @@ class UnpackTest(unittest.TestCase):
         self.assertTrue(os.access(self.folder / "bin/tool", os.X_OK))
         self.assertEqual("data", (self.folder / "data.txt").read_text())
         self.assertTrue((self.folder / "empty").is_dir())
+
+    def test_a_small_archive_that_would_fill_the_disk_is_refused_before_it_does(self):
+        many = 20 << 20
+        with zipfile.ZipFile(self.archive, "w", zipfile.ZIP_DEFLATED) as archive:
+            archive.writestr("small", "x")
+            archive.writestr("zeros", bytes(many))
+        self.assertLess(self.archive.stat().st_size, 1 << 20)
+        self.assertEqual((0, ""), self.unpack(size=many + 1))
+        because = r"^it has more than 10 MiB when unpacked \(troupe.executor.archives.size\)$"
+        self.refused(because, size=10 << 20)
+        self.assertLessEqual((self.folder / "zeros").stat().st_size, 10 << 20)
+        self.tar(("zeros", tarfile.REGTYPE, bytes(many)))
+        self.refused(because, size=10 << 20)
+
+    def test_an_archive_of_too_many_entries_is_refused(self):
+        self.tar(*[(f"empty-{number}", tarfile.REGTYPE, b"") for number in range(11)])
+        self.assertEqual((0, ""), self.unpack(entries=11))
+        self.refused(r"^it has more than 10 entries \(troupe.executor.archives.entries\)$", entries=10)
+        with zipfile.ZipFile(self.archive, "w") as archive:
+            for number in range(11):
+                archive.writestr(f"folder-{number}/", "")
+        self.refused("more than 10 entries", entries=10)
 
     def test_nothing_is_written_outside_of_the_folder(self):
         for name in ("../evil", "/evil", "a/../../evil", "..", "a\\..\\..\\evil"):

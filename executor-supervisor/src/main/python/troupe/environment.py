@@ -20,6 +20,7 @@ import sys
 
 COMPLETE = "troupe-complete"
 CANNOT_BE_INSTALLED = 77
+FIRST_FOR_OTHERS = (22, 3)  # that can install into another environment (--python)
 PIP = ["--disable-pip-version-check", "--no-input", "--no-color"]
 
 
@@ -96,8 +97,7 @@ def installer(path):
     """Makes an empty environment, and says how pip is called for it: the machine's own pip is at hand sooner than another one."""
     say("making a virtual environment")
     python = os.path.join(path, "bin", "python")
-    own = subprocess.run([sys.executable, "-I", "-m", "pip", "--python", sys.executable, "--version"], capture_output=True)
-    if own.returncode == 0:
+    if machine_pip() >= FIRST_FOR_OTHERS:
         run([sys.executable, "-I", "-m", "venv", "--without-pip", path])
         return [sys.executable, "-I", "-m", "pip", "--python", python]
     made = subprocess.run([sys.executable, "-I", "-m", "venv", path], capture_output=True, text=True)
@@ -105,6 +105,13 @@ def installer(path):
         say((made.stdout + made.stderr).strip())
         raise Failed(f"{sys.executable} cannot make virtual environments: install python3-venv or pip on the agents")
     return [python, "-I", "-m", "pip"]
+
+
+def machine_pip():
+    """The version of the machine's own pip; none is less than any. Asked in another process, as this one may have no site-packages (-S)."""
+    ask = "import pip; print(*pip.__version__.split('.')[:2])"
+    own = subprocess.run([sys.executable, "-I", "-c", ask], capture_output=True, text=True)
+    return tuple(int(part) for part in own.stdout.split() if part.isdigit())
 
 
 def run(command, folder=None):

@@ -98,7 +98,8 @@ public final class Main {
               servers,
               channels,
               environmentOfProcesses(variables, home),
-              new Archives(home.python(), home.packages()),
+              new Archives(
+                  home.python(), home.packages(), config.getConfig("troupe.executor.archives")),
               new Environments(home.packages(), home.environments(), home.environmentsBytes()),
               cgroups,
               new Containers(

@@ -1,5 +1,6 @@
 package io.troupe.executor.process;
 
+import com.typesafe.config.Config;
 import io.troupe.model.PoolFile;
 import java.nio.file.Path;
 import java.util.HashSet;
@@ -12,15 +13,20 @@ import java.util.Set;
 public final class Archives {
   private final String python;
   private final Path packages;
+  private final long mostBytes;
+  private final int mostEntries;
   private final Set<PoolFile> unpacked = new HashSet<>();
 
   /**
    * @param python the interpreter
    * @param packages folder that holds the {@code troupe} package
+   * @param config {@code troupe.executor.archives}
    */
-  public Archives(String python, Path packages) {
+  public Archives(String python, Path packages, Config config) {
     this.python = python;
     this.packages = packages;
+    this.mostBytes = config.getBytes("size");
+    this.mostEntries = config.getInt("entries");
   }
 
   /** How one is unpacked; false when that fails. */
@@ -48,7 +54,11 @@ public final class Archives {
         + " "
         + quoted(sandbox.fetched(archive).toString())
         + " "
-        + quoted(sandbox.unpacked(archive).toString());
+        + quoted(sandbox.unpacked(archive).toString())
+        + " "
+        + mostBytes
+        + " "
+        + mostEntries;
   }
 
   private static String quoted(String word) {

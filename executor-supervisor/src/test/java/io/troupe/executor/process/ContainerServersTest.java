@@ -71,6 +71,12 @@ class ContainerServersTest {
         PACKAGES);
   }
 
+  /** As executors have them, with a small limit. */
+  static Archives archives() {
+    return new Archives(
+        "python3", PACKAGES, ConfigFactory.parseString("size = 1 MiB, entries = 100"));
+  }
+
   @BeforeAll
   static void makeImage(@TempDir Path work) throws Exception {
     whyNot = PythonImage.make(work);
@@ -103,7 +109,7 @@ class ContainerServersTest {
                 Duration.ofMillis(100)),
             channels,
             Map.of("PATH", System.getenv("PATH"), "PYTHONPATH", PACKAGES.toString()),
-            new Archives("python3", PACKAGES),
+            archives(),
             new Environments(PACKAGES, folder.resolve("envs"), MIB),
             Cgroups.none(),
             containers,

@@ -105,7 +105,7 @@ class LocalServersTest {
             Duration.ofMillis(100)),
         channels,
         environment,
-        new Archives("python3", Path.of("src/main/python").toAbsolutePath()),
+        ContainerServersTest.archives(),
         new Environments(
             Path.of("src/main/python").toAbsolutePath(), folder.resolve("envs"), 1L << 40),
         cgroups,
