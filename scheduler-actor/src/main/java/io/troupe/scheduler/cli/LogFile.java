@@ -64,7 +64,8 @@ final class LogFile {
     int end = data.lastIndexOf('\n') + 1;
     String lines = data.substring(0, end);
     offset += lines.getBytes(StandardCharsets.UTF_8).length;
-    return lines.lines().toList();
+    // Not String.lines(): a progress bar's carriage returns end no line of the file.
+    return end == 0 ? List.of() : List.of(lines.substring(0, end - 1).split("\n", -1));
   }
 
   private long size(String of) {
