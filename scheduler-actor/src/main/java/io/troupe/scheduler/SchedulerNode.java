@@ -19,6 +19,7 @@ import io.troupe.protocol.ClusterInfo;
 import io.troupe.protocol.SchedulerToSupervisor;
 import io.troupe.scheduler.api.ApiParts;
 import io.troupe.scheduler.api.BlobSweep;
+import io.troupe.scheduler.api.FileSweep;
 import io.troupe.scheduler.api.JobApi;
 import io.troupe.scheduler.jobs.JobQueues;
 import io.troupe.scheduler.jobs.JobStore;
@@ -127,10 +128,12 @@ public final class SchedulerNode {
     ActorRef<BlobSweep.Command> sweep =
         context.spawn(
             BlobSweep.create(parts.blobs(), directory, settings.jobs().blobs()), "blob-sweep");
+    ActorRef<FileSweep.Command> fileSweep =
+        context.spawn(FileSweep.create(parts.files(), scheduler, settings.files()), "file-sweep");
     tree.tell(new TreeKeeper.Show(queues, "JobQueues"));
     tree.tell(new TreeKeeper.Show(supervisors, "Supervisors"));
     tree.tell(new TreeKeeper.Show(events, "EventFeed"));
-    List.of(scheduler, queues, tree, supervisors, events, sweep).forEach(context::watch);
+    List.of(scheduler, queues, tree, supervisors, events, sweep, fileSweep).forEach(context::watch);
 
     context.pipeToSelf(
         JobApi.bind(

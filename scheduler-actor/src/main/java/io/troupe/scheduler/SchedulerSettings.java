@@ -3,6 +3,7 @@ package io.troupe.scheduler;
 import com.typesafe.config.Config;
 import com.typesafe.config.ConfigException;
 import io.troupe.scheduler.api.ApiSettings;
+import io.troupe.scheduler.api.FileSweep;
 import io.troupe.scheduler.jobs.JobSettings;
 import io.troupe.scheduler.mesos.MesosSettings;
 import io.troupe.scheduler.pool.ExecutorSettings;
@@ -22,6 +23,7 @@ public record SchedulerSettings(
     Path dir,
     ApiSettings api,
     JobSettings jobs,
+    FileSweep.Settings files,
     StoreSettings store,
     MesosSettings mesos,
     ExecutorSettings executor,
@@ -47,6 +49,7 @@ public record SchedulerSettings(
         Path.of(root.getString("troupe.dir")),
         ApiSettings.from(root),
         JobSettings.from(root),
+        FileSweep.Settings.from(root),
         StoreSettings.from(root),
         MesosSettings.from(root),
         ExecutorSettings.from(root),

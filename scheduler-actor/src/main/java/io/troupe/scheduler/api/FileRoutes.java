@@ -52,7 +52,16 @@ final class FileRoutes extends Asking {
   }
 
   private HttpResponse isThere(String sha256) {
-    return files.has(sha256) ? HttpResponse.create() : notFound(sha256);
+    return used(sha256) ? HttpResponse.create() : notFound(sha256);
+  }
+
+  /** Who asks will name it in a pool: it must not go before that. */
+  private boolean used(String sha256) {
+    try {
+      return files.use(sha256);
+    } catch (IOException e) {
+      throw new UncheckedIOException(e);
+    }
   }
 
   private static HttpResponse notFound(String sha256) {
@@ -71,7 +80,7 @@ final class FileRoutes extends Asking {
   }
 
   private CompletionStage<HttpResponse> take(String sha256, HttpRequest request) {
-    if (files.has(sha256)) {
+    if (used(sha256)) {
       request.discardEntityBytes(system);
       return java.util.concurrent.CompletableFuture.completedFuture(stored(sha256));
     }

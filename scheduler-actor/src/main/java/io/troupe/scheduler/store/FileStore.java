@@ -3,13 +3,17 @@ package io.troupe.scheduler.store;
 import java.io.IOException;
 import java.io.InputStream;
 import java.io.OutputStream;
+import java.nio.file.DirectoryStream;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
+import java.nio.file.attribute.FileTime;
 import java.security.DigestInputStream;
 import java.security.MessageDigest;
 import java.security.NoSuchAlgorithmException;
+import java.time.Instant;
 import java.util.HexFormat;
+import java.util.Set;
 import java.util.regex.Pattern;
 
 /**
@@ -63,6 +67,38 @@ public final class FileStore {
     return Files.isRegularFile(path(sha256));
   }
 
+  /** Whether the file is there; if so it counts as just used, so that {@link #sweep} leaves it. */
+  public synchronized boolean use(String sha256) throws IOException {
+    if (!has(sha256)) {
+      return false;
+    }
+    Files.setLastModifiedTime(path(sha256), FileTime.from(Instant.now()));
+    return true;
+  }
+
+  /**
+   * Removes files that are not needed and were not used lately.
+   *
+   * @param needed the names of those that are; they count as just used
+   * @param before what was used at this time or later stays
+   * @return how many were removed
+   */
+  public synchronized int sweep(Set<String> needed, Instant before) throws IOException {
+    int removed = 0;
+    try (DirectoryStream<Path> files = Files.newDirectoryStream(folder)) {
+      for (Path file : files) {
+        String name = String.valueOf(file.getFileName());
+        if (needed.contains(name)) {
+          use(name);
+        } else if (isName(name) && Files.getLastModifiedTime(file).toInstant().isBefore(before)) {
+          Files.deleteIfExists(file);
+          removed++;
+        }
+      }
+    }
+    return removed;
+  }
+
   /** A new empty file in the folder, to write what comes in to. */
   public Path incoming() throws IOException {
     return Files.createTempFile(folder, "incoming-", "");
@@ -79,7 +115,7 @@ public final class FileStore {
       in.transferTo(OutputStream.nullOutputStream());
     }
     String name = HexFormat.of().formatHex(digest.digest());
-    if (!has(name)) {
+    if (!use(name)) {
       Path incoming = incoming();
       Files.copy(file, incoming, StandardCopyOption.REPLACE_EXISTING);
       keep(incoming, name);
@@ -96,7 +132,8 @@ public final class FileStore {
   }
 
   /** Gives a file that {@link #incoming} made, whole by now, its name. */
-  public void keep(Path incoming, String sha256) throws IOException {
+  public synchronized void keep(Path incoming, String sha256) throws IOException {
+    Files.setLastModifiedTime(incoming, FileTime.from(Instant.now()));
     Files.move(
         incoming,
         path(sha256),
