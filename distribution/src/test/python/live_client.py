@@ -119,6 +119,15 @@ class ClientTest(Folder):
         self.assertFalse(ended.cancel())
         self.assertFalse(self.client.cancel(ended.job_id))
 
+    def test_what_a_generator_yields_comes_while_it_runs(self):
+        go = self.folder / "go"
+        with self.client.stream("named", "steps", str(go)) as stream:
+            self.assertEqual(1, next(stream))
+            self.assertFalse(stream.future.done())
+            go.touch()
+            self.assertEqual([2, 3], list(stream))
+            self.assertEqual([1, 2, 3], stream.future.result(SOON))
+
     def test_many_jobs_are_waited_for_on_one_connection(self):
         jobs = [self.client.submit("named", "double", i) for i in range(1000)]
         self.assertEqual([2 * i for i in range(1000)], [job.result(SOON) for job in jobs])

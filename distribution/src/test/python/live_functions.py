@@ -43,6 +43,15 @@ def die(value):
     os._exit(9)
 
 
+def steps(path):
+    """Yields one value, and two more when there is a file."""
+    yield 1
+    while not os.path.exists(path):
+        time.sleep(0.01)
+    yield 2
+    yield 3
+
+
 def touch(path):
     """Leaves a file for each time it has begun."""
     with open(path, "a") as file:

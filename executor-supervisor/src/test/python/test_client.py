@@ -70,6 +70,8 @@ class Scheduler:
             head = "HTTP/1.1 %d X\r\nContent-Length: %d\r\n%s\r\n" % (status, len(data), more)
             stream.write(head.encode() + data)
         else:
+            if "chunked" not in headers.get("transfer-encoding", ""):
+                stream.write(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n")
             for part in answer:
                 data = (json.dumps(part) + "\n").encode()
                 stream.write(b"%x\r\n%b\r\n" % (len(data), data))
@@ -193,6 +195,37 @@ class ClientTest(unittest.TestCase):
     def cut_after(line):
         yield line
         raise OSError("the scheduler was killed")
+
+    def stream(self, *connections):
+        """A stream whose connections say these lines, and whose result is [1, 2, 3]; it ends with the last one."""
+        left = list(connections)
+
+        def handler(method, path, query, body):
+            if path == "/v1/jobs/results":
+                return ({"index": i, "id": "j", "result": [1, 2, 3]} for i, _ in enumerate(body))
+            if method == "GET":
+                return self.chunks(left.pop(0))
+            return 202, "", {"id": "j"}
+
+        return self.client(handler).stream("p", "f")
+
+    @staticmethod
+    def chunks(lines):
+        return [{"attempt": a, "index": i, "partial": v} for a, i, v in lines if a] + [{"id": "j"} for a, *_ in lines if not a]
+
+    def test_what_a_job_yields_is_iterated_and_what_was_not_told_comes_from_its_result(self):
+        self.assertEqual([1, 2, 3], list(self.stream([(1, 0, 1), (0, 0, 0)])))
+        self.assertEqual([1, 2, 3], list(self.stream([(0, 0, 0)])))
+
+    def test_a_stream_that_breaks_goes_on_where_it_was(self):
+        self.assertEqual([1, 2, 3], list(self.stream([(1, 0, 1)], [(1, 0, 1), (1, 1, 2), (0, 0, 0)])))
+
+    def test_another_attempt_is_told_and_begins_anew(self):
+        stream = self.stream([(1, 0, 1), (1, 1, 2), (2, 0, 1)], [(2, 0, 1), (2, 1, 2), (2, 2, 3), (0, 0, 0)])
+        self.assertEqual([1, 2], [next(stream), next(stream)])
+        with self.assertRaisesRegex(troupe.StreamRestarted, "attempt 2 of job j"):
+            next(stream)
+        self.assertEqual([1, 2, 3], list(stream))
 
     def test_a_token_goes_with_each_request(self):
         client = self.client(lambda *_: (200, "", []), token="s3cret")

@@ -295,6 +295,27 @@ class WorkerTest(unittest.TestCase):
         self.assertEqual((frames.RESULT, "", [2, 1]), worker.call("countdown", 2))
         self.assertEqual("half-way", worker.call("breaks", 2)[2]["message"])
 
+    def test_what_a_generator_has_yielded_stands_in_a_file_while_it_runs(self):
+        blobs = str(pathlib.Path(self.folder) / "w")
+        worker = self.connected(
+            TROUPE_BLOBS=blobs,
+            TROUPE_INLINE_RESULT="1000",
+            module="""
+            def look(path):
+                yield "ü"
+                yield open(path, encoding="utf-8").read()
+            def breaks(path):
+                yield 1
+                raise ValueError("half-way")
+            def unsayable(path):
+                yield object()
+            """,
+        )
+        self.assertEqual((frames.RESULT, "", ["ü", '"ü"\n']), worker.call("look", blobs + "-parts-7", 7))
+        self.assertEqual("half-way", worker.call("breaks", None, 8)[2]["message"])
+        self.assertEqual("TypeError", worker.call("unsayable", None, 9)[2]["type"])
+        self.assertEqual([], list(pathlib.Path(self.folder).glob("w-parts-*")))
+
     def test_the_methods_of_a_class_are_functions(self):
         worker = self.connected(module=CLASS, served="mine:Adder")
         self.assertEqual((frames.RESULT, "", 11), worker.call("add", 1))

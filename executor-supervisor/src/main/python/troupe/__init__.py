@@ -14,8 +14,10 @@ from troupe.report import heartbeat, progress
 if TYPE_CHECKING:
     from troupe.client import Client as Client
     from troupe.client import JobFuture as JobFuture
+    from troupe.client import JobStream as JobStream
     from troupe.errors import JobError as JobError
     from troupe.errors import Refused as Refused
+    from troupe.errors import StreamRestarted as StreamRestarted
     from troupe.errors import TroupeError as TroupeError
     from troupe.pool import PoolExecutor as PoolExecutor
 
@@ -24,8 +26,10 @@ __all__ = [
     "Client",
     "JobError",
     "JobFuture",
+    "JobStream",
     "PoolExecutor",
     "Refused",
+    "StreamRestarted",
     "TroupeError",
     "heartbeat",
     "progress",
@@ -35,8 +39,10 @@ _HOMES = {
     "Client": "client",
     "JobError": "errors",
     "JobFuture": "client",
+    "JobStream": "client",
     "PoolExecutor": "pool",
     "Refused": "errors",
+    "StreamRestarted": "errors",
     "TroupeError": "errors",
 }
 

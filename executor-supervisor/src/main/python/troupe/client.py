@@ -15,7 +15,7 @@ from typing import Any, Callable, Deque, Dict, Iterable, Iterator, List, NamedTu
 
 from troupe import _http
 from troupe._map import MapRun
-from troupe.errors import Refused, failure
+from troupe.errors import Refused, StreamRestarted, failure
 
 log = logging.getLogger("troupe")
 
@@ -129,6 +129,85 @@ class MapResults(Iterator[Any]):
         self._run.close()
 
 
+class JobStream(Iterator[Any]):
+    """What the generator of one job yields, each value as it comes.
+
+    Raises what the function raises after the values that came before, and ``StreamRestarted`` when another attempt begins. The whole
+    list is the job's result, ``future``; closing the iterator, or giving it up, cancels the job.
+    """
+
+    def __init__(self, client: "Client", future: JobFuture) -> None:
+        self._client = client
+        #: The job.
+        self.future = future
+        #: The attempt whose values these are; 0 before the first one.
+        self.attempt = 0
+        self._index = 0  # of the next value
+        self._lines: Optional[Iterator[Dict[str, Any]]] = None
+        self._rest: Optional[Iterator[Any]] = None
+        self._trouble = _http.Trouble(client.patience)
+
+    def __next__(self) -> Any:
+        while self._rest is None:
+            line = self._line()
+            if "partial" not in line:
+                whole = self.future.result()  # raises what the job did
+                self._rest = iter(whole[self._index :] if isinstance(whole, list) else [whole])
+            elif line["attempt"] != self.attempt:
+                before, self.attempt = self.attempt, line["attempt"]
+                if before and self._index:
+                    self._index, self._lines = 0, None
+                    raise StreamRestarted("attempt %d of job %s yields anew" % (self.attempt, self.future.job_id))
+            if "partial" in line and line["index"] == self._index:
+                self._index += 1
+                return line["partial"]
+        return next(self._rest)
+
+    def _line(self) -> Dict[str, Any]:
+        """The next line of the stream, which begins anew when its connection has broken."""
+        while True:
+            try:
+                if self._lines is None:
+                    self._lines = self._listen()
+                found = next(self._lines)
+                self._trouble.over()
+                return found
+            except (OSError, StopIteration) as error:
+                self._lines = None
+                if not self._trouble.pause():
+                    raise ConnectionError("the stream of job %s broke" % self.future.job_id) from error
+
+    def _listen(self) -> Iterator[Dict[str, Any]]:
+        self.future._accepted.wait(self._client.patience)
+        if self.future.job_id is None:
+            self.future.result(0)  # raises why it was not taken
+        connection = self._client._connect()
+        try:
+            target = "/v1/jobs/%s/stream" % _http.quoted(str(self.future.job_id))
+            connection.send(connection.head("GET", target, JSON_TYPE, 0))
+            answer = connection.answer(ANSWER_SECONDS)
+            if answer.status >= 400:
+                raise _http.refused(answer, connection.body(answer))
+            for lines in _http.whole_lines(connection.pieces(answer)):
+                for line in lines:
+                    if line:
+                        yield json.loads(line)
+        finally:
+            connection.close()
+
+    def close(self) -> None:
+        """Cancels the job, if it has not ended."""
+        self._lines = None
+        if not self.future.done():
+            self.future.cancel()
+
+    def __enter__(self) -> "JobStream":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
 class Client:
     """Gives jobs to the pools of one scheduler. Any number of threads may use it.
 
@@ -212,6 +291,23 @@ class Client:
     def result(self, job_id: str, timeout: Optional[float] = None) -> Any:
         """The result of a job, waited for; raises what its function raised."""
         return self.job(job_id).result(timeout)
+
+    def stream(
+        self,
+        pool: str,
+        function: str,
+        payload: Any = None,
+        *,
+        timeout: Optional[float] = None,
+        attempts: Optional[int] = 1,
+        priority: Optional[int] = None,
+    ) -> JobStream:
+        """Calls a function that is a generator; an iterator over what it yields, each value as it comes.
+
+        The job has one attempt, unless ``attempts`` says more: another attempt yields everything anew, and the iterator raises
+        ``StreamRestarted`` then and goes on from the beginning if it is asked for more.
+        """
+        return JobStream(self, self.submit(pool, function, payload, timeout=timeout, attempts=attempts, priority=priority))
 
     def status(self, job_id: str) -> Dict[str, Any]:
         """The job as the API tells it: state, attempt, worker, cause and more."""

@@ -16,8 +16,8 @@ import signal
 import socket
 import threading
 
-from troupe import Cancelled, frames, report
-from troupe.functions import CO_ASYNC_GENERATOR, CO_COROUTINE, CO_GENERATOR, all_of, flags_of
+from troupe import Cancelled, frames, parts, report
+from troupe.functions import CO_ASYNC_GENERATOR, CO_COROUTINE, CO_GENERATOR, flags_of
 
 RECEIVE_BYTES = 256 << 10
 #: Jobs that run when the process is told to end have so long to do so.
@@ -41,9 +41,9 @@ def plain(function):
     if flags & CO_COROUTINE:
         return function, True
     if flags & CO_GENERATOR:
-        return lambda value: list(function(value)), False
+        return lambda value: parts.of(function(value)), False
     if flags & CO_ASYNC_GENERATOR:
-        return lambda value: all_of(function(value)), True
+        return lambda value: parts.of_async(function(value)), True
     return function, False
 
 

@@ -20,6 +20,10 @@ class Refused(TroupeError):
         self.code = code
 
 
+class StreamRestarted(TroupeError):
+    """The generator of a stream runs again, as its worker was lost: what it yields comes again from the beginning."""
+
+
 class JobError(TroupeError):
     """A job did not succeed, and its function's exception cannot be raised here as it was there.
 

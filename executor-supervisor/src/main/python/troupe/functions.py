@@ -40,8 +40,3 @@ def flags_of(function):
     if not hasattr(function, "__code__"):
         function = getattr(type(function), "__call__", None)
     return getattr(getattr(function, "__code__", None), "co_flags", 0)
-
-
-async def all_of(items):
-    """What an async generator yields, as a list."""
-    return [item async for item in items]

@@ -2,7 +2,8 @@
 
 The executor that starts it says by the environment where its socket is. A job is a call of one function with
 one argument; what the function returns is the result: JSON, or bytes as they are. ``async def`` runs on an event loop
-that all jobs of the process share; what a generator yields is the result as a list. An exception fails that job
+that all jobs of the process share; what a generator yields is the result as a list, and can be read
+meanwhile. An exception fails that job
 only. One thread, one job at a time, in the order in which they come, unless the pool says ``concurrency``: see
 ``troupe/crew.py``. ``print`` goes to the worker's log.
 
@@ -23,8 +24,8 @@ import sys
 import time
 import traceback
 
-from troupe import Cancelled, frames, report
-from troupe.functions import CO_ASYNC_GENERATOR, CO_COROUTINE, CO_GENERATOR, Functions, NoFunction, all_of, flags_of
+from troupe import Cancelled, frames, parts, report
+from troupe.functions import CO_ASYNC_GENERATOR, CO_COROUTINE, CO_GENERATOR, Functions, NoFunction, flags_of
 from troupe.printing import LinePrinter, Printer
 
 # How the process ends; the executor does not start it again after those that cannot heal by themselves.
@@ -42,7 +43,7 @@ RECEIVE_BYTES = 256 << 10
 QUICK_SECONDS = 0.0005
 TRACEBACK_LINES = 12
 MESSAGE_CHARACTERS = 4000
-OWN_FILES = ("worker.py", "functions.py", "crew.py")
+OWN_FILES = ("worker.py", "functions.py", "crew.py", "parts.py")
 #: Texts from here on are looked at for what needs escapes, which takes a third of the time of writing or reading them with care.
 LONG_TEXT = 16 << 10
 ESCAPED = bytes(range(32)) + b'"\\'
@@ -63,9 +64,9 @@ class Loop:
         if flags & CO_COROUTINE:
             return lambda value: self.run(function(value))
         if flags & CO_GENERATOR:
-            return lambda value: list(function(value))
+            return lambda value: parts.of(function(value))
         if flags & CO_ASYNC_GENERATOR:
-            return lambda value: self.run(all_of(function(value)))
+            return lambda value: self.run(parts.of_async(function(value)))
         return function
 
     def events(self):
@@ -134,9 +135,14 @@ class Seat:
         self.words = memoryview(memory).cast("Q")
 
 
+def json_encoder():
+    """Writes compact JSON, of what JSON can say."""
+    return json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+
+
 def json_writer():
     """A function from an object to compact JSON text; much quicker than json.dumps for small objects."""
-    encoder = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+    encoder = json_encoder()
     make = json.encoder.c_make_encoder
     if make is None:
         return encoder.encode
@@ -288,6 +294,10 @@ class Server:
                 os.unlink(path)
             raise
         return os.fsencode(path)
+
+    def path_of_parts(self):
+        """Where what the running job yields goes; None when nobody could read it there."""
+        return f"{self._blobs}-parts-{self.current()}" if self._blobs else None
 
     def receive_rest(self, rest):
         """What is left of the last chunk, and what has come since: at least the whole frame that it begins."""
@@ -499,6 +509,7 @@ def main(arguments=None, environment=os.environ):
         environment.get("TROUPE_BLOBS", ""),
         int(environment.get("TROUPE_INLINE_RESULT") or 0),
     )
+    parts.attach(server.path_of_parts, json_encoder().encode)
     if width == 1:
         server.print_by(printers, marked)
         jobs = server

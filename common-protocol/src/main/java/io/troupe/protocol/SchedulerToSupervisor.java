@@ -49,6 +49,15 @@ public sealed interface SchedulerToSupervisor extends WireMessage {
   record Assign(List<Assignment> assignments, long settledUpTo) implements SchedulerToSupervisor {}
 
   /**
+   * Asks what the function of a running attempt has yielded; answered by {@link Parts}, with
+   * nothing where nothing comes for a second or the attempt does not run here.
+   *
+   * @param place 0, or where the last answer ended
+   */
+  record ReadParts(AttemptRef attempt, long place, ActorRef<Parts> replyTo)
+      implements SchedulerToSupervisor {}
+
+  /**
    * Attempts that are no longer wanted: not yet started ones are dropped, running ones are ended.
    * Each is answered by an outcome that is ignored if the attempt is not current.
    */

@@ -77,6 +77,7 @@ class WireMessageTest {
         new SchedulerToSupervisor.Registered(
             queue.getRef(), Duration.ofSeconds(10), "http://127.0.0.1:7070/v1/blobs"),
         new SchedulerToSupervisor.SecretsAt("http://127.0.0.1:7070/v1/secrets/demo", "t0k3n"),
+        new SchedulerToSupervisor.ReadParts(ref, 17, kit.createTestProbe(Parts.class).getRef()),
         new SchedulerToSupervisor.Refused("another version"),
         new SchedulerToSupervisor.RegisterAgain(),
         new SchedulerToSupervisor.Cancel(List.of(ref)),
@@ -130,6 +131,15 @@ class WireMessageTest {
                     "w",
                     0)),
             2);
+
+    var read = kit.serializationTestKit().verifySerialization(sent, false);
+
+    assertThat(read).usingRecursiveComparison().isEqualTo(sent);
+  }
+
+  @Test
+  void what_a_job_has_yielded_comes_out_as_it_went_in() {
+    Parts sent = new Parts(19, new byte[] {'1', '\n'});
 
     var read = kit.serializationTestKit().verifySerialization(sent, false);
 

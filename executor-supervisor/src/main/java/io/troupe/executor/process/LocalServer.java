@@ -15,6 +15,7 @@ import io.troupe.model.PoolSecret;
 import io.troupe.model.Requirements;
 import io.troupe.model.Upkeep;
 import io.troupe.model.WorkerProtocol;
+import io.troupe.protocol.Parts;
 import io.troupe.protocol.TaskData;
 import io.troupe.protocol.WorkerStatus.ProcessStatus;
 import io.troupe.protocol.WorkerStatus.Progress;
@@ -23,6 +24,7 @@ import java.io.File;
 import java.io.IOException;
 import java.io.InputStream;
 import java.io.OutputStream;
+import java.io.RandomAccessFile;
 import java.net.InetAddress;
 import java.net.InetSocketAddress;
 import java.net.Socket;
@@ -30,6 +32,7 @@ import java.nio.channels.FileChannel;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
+import java.util.Arrays;
 import java.util.Comparator;
 import java.util.HashMap;
 import java.util.List;
@@ -67,6 +70,12 @@ final class LocalServer implements ServerProcess {
           "MKL_NUM_THREADS",
           "NUMEXPR_NUM_THREADS",
           "VECLIB_MAXIMUM_THREADS");
+
+  /** What is read of a job's parts at once; a longer one is told with the result alone. */
+  private static final int PARTS_BYTES = 256 << 10;
+
+  private static final int PARTS_LOOKS = 40;
+  private static final long PARTS_LOOK_MILLIS = 25;
 
   private static final int MOST_PREPARATIONS = 5;
   private static final int MOST_CHARS = 200;
@@ -814,6 +823,37 @@ final class LocalServer implements ServerProcess {
   public long beats(long id) {
     Seat shared = seat;
     return shared == null ? 0 : shared.beats(id);
+  }
+
+  @Override
+  public void readParts(long id, long place, Consumer<Parts> answer) {
+    Path file = Path.of(sandbox.blobs().resolve(worker + "-" + start) + "-parts-" + id);
+    chores.execute(() -> readParts(file, place, PARTS_LOOKS, answer));
+  }
+
+  private void readParts(Path file, long place, int looks, Consumer<Parts> answer) {
+    Parts found = wholeLines(file, place);
+    if (found.lines().length > 0 || looks == 0 || over) {
+      answer.accept(found);
+    } else {
+      later(() -> readParts(file, place, looks - 1, answer), PARTS_LOOK_MILLIS);
+    }
+  }
+
+  /** As many whole lines as fit a message. */
+  private static Parts wholeLines(Path file, long place) {
+    try (RandomAccessFile in = new RandomAccessFile(file.toFile(), "r")) {
+      in.seek(place);
+      byte[] lines = new byte[(int) Math.min(PARTS_BYTES, Math.max(0, in.length() - place))];
+      in.readFully(lines);
+      int end = lines.length;
+      while (end > 0 && lines[end - 1] != '\n') {
+        end--;
+      }
+      return new Parts(place + end, Arrays.copyOf(lines, end));
+    } catch (IOException e) {
+      return Parts.noneSince(place); // it has not begun, or has ended
+    }
   }
 
   @Override

@@ -13,7 +13,9 @@ import java.util.LinkedHashMap;
 import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import java.util.Set;
+import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -231,6 +233,14 @@ final class JobDesk {
   List<String> runningOn(String worker) {
     Place place = ready.containsKey(worker) ? ready.get(worker) : leaving.get(worker);
     return place == null ? List.of() : place.running().stream().map(AttemptRef::job).toList();
+  }
+
+  /** The worker that has been given this attempt. */
+  Optional<String> workerOf(AttemptRef attempt) {
+    return Stream.concat(ready.entrySet().stream(), leaving.entrySet().stream())
+        .filter(entry -> entry.getValue().jobs().contains(attempt))
+        .findFirst()
+        .map(Map.Entry::getKey);
   }
 
   /** Whether any worker takes jobs. */

@@ -304,6 +304,14 @@ final class JobPipe {
     return found.isPresent();
   }
 
+  /** Id of this attempt, if it runs. */
+  Optional<Long> idOf(AttemptRef attempt) {
+    return running.stream()
+        .filter(entry -> entry.job.ref().equals(attempt))
+        .findFirst()
+        .map(entry -> entry.id);
+  }
+
   /** Whether this job runs. */
   boolean runs(long id) {
     return find(id).isPresent();

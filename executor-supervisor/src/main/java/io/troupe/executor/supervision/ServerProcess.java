@@ -1,10 +1,12 @@
 package io.troupe.executor.supervision;
 
+import io.troupe.protocol.Parts;
 import io.troupe.protocol.WorkerStatus.ProcessStatus;
 import io.troupe.protocol.WorkerStatus.Progress;
 import io.troupe.protocol.codec.Frame;
 import java.util.List;
 import java.util.Optional;
+import java.util.function.Consumer;
 
 /** A server process that was told to start. No call blocks; any thread. */
 public interface ServerProcess {
@@ -46,6 +48,14 @@ public interface ServerProcess {
 
   /** Changes whenever the job of this id, which runs, says that it is alive. */
   long beats(long id);
+
+  /**
+   * Tells what the job of this id, which runs, has yielded since that place, or that there is
+   * nothing when nothing comes for a second.
+   *
+   * @param place 0, or where the last answer ended
+   */
+  void readParts(long id, long place, Consumer<Parts> answer);
 
   /** The last lines that it has printed, oldest first. */
   List<String> lastOutput();

@@ -16,6 +16,7 @@ import io.troupe.protocol.Assignment;
 import io.troupe.protocol.AttemptRef;
 import io.troupe.protocol.ClusterInfo;
 import io.troupe.protocol.Outcome;
+import io.troupe.protocol.Parts;
 import io.troupe.protocol.SchedulerToSupervisor;
 import io.troupe.protocol.SupervisorToQueue;
 import io.troupe.protocol.SupervisorToScheduler;
@@ -532,6 +533,8 @@ public final class Supervisor {
         announce();
         changedSomething();
       }
+    } else if (message instanceof SchedulerToSupervisor.ReadParts read) {
+      readParts(read);
     } else if (message instanceof SchedulerToSupervisor.Cancel cancel) {
       onCancel(cancel.attempts());
     } else if (message instanceof SchedulerToSupervisor.Registered registered) {
@@ -545,6 +548,15 @@ public final class Supervisor {
       context.getLog().warn("The scheduler refuses this supervisor: {}", refused.reason());
     }
     return Behaviors.same();
+  }
+
+  private void readParts(SchedulerToSupervisor.ReadParts read) {
+    Seat seat = desk.workerOf(read.attempt()).map(workers::get).orElse(null);
+    if (seat == null) {
+      read.replyTo().tell(Parts.noneSince(read.place()));
+    } else {
+      seat.actor.tell(new Worker.ReadParts(read.attempt(), read.place(), read.replyTo()));
+    }
   }
 
   private void onCancel(List<AttemptRef> attempts) {

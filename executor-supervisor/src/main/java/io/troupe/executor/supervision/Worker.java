@@ -14,6 +14,7 @@ import io.troupe.model.WorkerState;
 import io.troupe.protocol.Assignment;
 import io.troupe.protocol.AttemptRef;
 import io.troupe.protocol.Outcome;
+import io.troupe.protocol.Parts;
 import io.troupe.protocol.TaskData;
 import io.troupe.protocol.WorkerStatus.ProcessStatus;
 import io.troupe.protocol.codec.Frame;
@@ -40,6 +41,9 @@ final class Worker {
 
   /** Ends those of these attempts that it has. */
   record Cancel(List<AttemptRef> attempts) implements Command {}
+
+  /** Asks what an attempt that it may have has yielded since that place. */
+  record ReadParts(AttemptRef attempt, long place, ActorRef<Parts> replyTo) implements Command {}
 
   /** Ends for good: with SIGKILL at the latest when the grace is over. A second one may shorten. */
   record Stop(Duration grace) implements Command {}
@@ -273,6 +277,7 @@ final class Worker {
         .onMessage(FromServer.class, this::current, m -> onEvent(m.event(), server, pipe))
         .onMessage(Run.class, run -> run(run.jobs(), server, pipe))
         .onMessage(Cancel.class, cancel -> cancel(cancel.attempts(), server, pipe))
+        .onMessage(ReadParts.class, read -> readParts(read, server, pipe))
         .onMessage(Stop.class, stop -> drain(server, pipe, stop.grace()))
         .onMessageEquals(Timer.JOB_DEADLINE, () -> onJobDeadline(server, pipe))
         .onMessageEquals(Timer.INTERRUPT_OVER, () -> onInterruptOver(server, pipe))
@@ -464,6 +469,14 @@ final class Worker {
     return Behaviors.same();
   }
 
+  private static Behavior<Command> readParts(ReadParts read, ServerProcess server, JobPipe pipe) {
+    pipe.idOf(read.attempt())
+        .ifPresentOrElse(
+            job -> server.readParts(job, read.place(), read.replyTo()::tell),
+            () -> read.replyTo().tell(Parts.noneSince(read.place())));
+    return Behaviors.same();
+  }
+
   /** A cancelled job that has begun is interrupted. */
   private void interruptIfUnwanted(ServerProcess server, JobPipe pipe) {
     for (long job : pipe.unwanted()) {
@@ -607,6 +620,7 @@ final class Worker {
             FromServer.class, this::isReplacement, m -> onReplacementWhileRetiring(m.event()))
         .onMessage(Run.class, run -> refuse(run.jobs()))
         .onMessage(Cancel.class, cancel -> cancel(cancel.attempts(), server, pipe))
+        .onMessage(ReadParts.class, read -> readParts(read, server, pipe))
         .onMessage(Stop.class, stop -> drain(server, pipe, stop.grace()))
         .onMessageEquals(Timer.JOB_DEADLINE, () -> onJobDeadline(server, pipe))
         .onMessageEquals(Timer.INTERRUPT_OVER, () -> onInterruptOver(server, pipe))
@@ -770,6 +784,7 @@ final class Worker {
             m -> onEventWhileDraining(m.event(), server, pipe, grace))
         .onMessage(Run.class, run -> refuse(run.jobs()))
         .onMessage(Cancel.class, cancel -> cancel(cancel.attempts(), server, pipe))
+        .onMessage(ReadParts.class, read -> readParts(read, server, pipe))
         .onMessage(Stop.class, stop -> drain(server, pipe, stop.grace()))
         .onMessageEquals(Timer.JOB_DEADLINE, () -> onJobDeadline(server, pipe))
         .onMessageEquals(Timer.INTERRUPT_OVER, () -> onInterruptOver(server, pipe))

@@ -19,6 +19,7 @@ import io.troupe.model.Requirements;
 import io.troupe.model.Serving;
 import io.troupe.model.Upkeep;
 import io.troupe.model.WorkerProtocol;
+import io.troupe.protocol.Parts;
 import io.troupe.protocol.TaskData;
 import io.troupe.protocol.WorkerStatus.Progress;
 import io.troupe.protocol.codec.Frame;
@@ -496,6 +497,50 @@ class LocalServersTest {
     expectEnd();
     assertThat(Files.readString(folder.resolve("worker-mine.0.1.stdout")))
         .contains("job-1 staying");
+  }
+
+  @Test
+  void what_a_generator_yields_can_be_read_while_it_runs() throws Exception {
+    module(
+        """
+        import os, time
+        def steps(_):
+            yield 1
+            yield {"two": 2}
+            while not os.path.exists("go"): time.sleep(0.001)
+            yield 3
+            while not os.path.exists("end"): time.sleep(0.001)
+        """);
+    Files.createDirectories(sandbox.blobs());
+    launch(WorkerProtocol.FRAMES, FRAMES, List.of());
+    expect(ServerEvent.Started.class);
+    expect(ServerEvent.Answered.class);
+    send(1, "steps", "null");
+    BlockingQueue<Parts> answers = new LinkedBlockingQueue<>();
+    StringBuilder told = new StringBuilder();
+    long place = 0;
+    for (int i = 0; i < 60 && told.length() < 12; i++) {
+      place = read(place, told, answers);
+    }
+    assertThat(told.toString()).isEqualTo("1\n{\"two\":2}\n");
+    server.readParts(1, place, answers::add);
+    Files.createFile(sandbox.files().resolve("go"));
+    Parts more = answers.poll(60, TimeUnit.SECONDS);
+    assertThat(more).isEqualTo(new Parts(place + 2, more.lines()));
+    assertThat(new String(more.lines(), UTF_8)).isEqualTo("3\n");
+    Files.createFile(sandbox.files().resolve("end"));
+    assertThat(expect(ServerEvent.Received.class).frames())
+        .extracting(frame -> new String(frame.payload(), UTF_8))
+        .containsExactly("[1,{\"two\":2},3]");
+    assertThat(sandbox.blobs()).isEmptyDirectory();
+  }
+
+  private long read(long place, StringBuilder told, BlockingQueue<Parts> answers)
+      throws InterruptedException {
+    server.readParts(1, place, answers::add);
+    Parts parts = answers.poll(60, TimeUnit.SECONDS);
+    told.append(new String(parts.lines(), UTF_8));
+    return parts.next();
   }
 
   @Test

@@ -3,6 +3,7 @@ package io.troupe.executor.supervision;
 import static java.nio.charset.StandardCharsets.UTF_8;
 
 import io.troupe.model.ContentType;
+import io.troupe.protocol.Parts;
 import io.troupe.protocol.SchedulerToSupervisor.SecretsAt;
 import io.troupe.protocol.TaskData;
 import io.troupe.protocol.WorkerStatus.ProcessStatus;
@@ -252,6 +253,11 @@ final class FakeServers implements ServerLauncher {
     @Override
     public long beats(long id) {
       return beatsOf == 0 || beatsOf == id ? beats : 0;
+    }
+
+    @Override
+    public void readParts(long id, long place, Consumer<Parts> answer) {
+      answer.accept(new Parts(place + 2, ("" + id + "\n").getBytes(UTF_8)));
     }
 
     @Override

@@ -19,6 +19,7 @@ import io.troupe.model.WorkerState;
 import io.troupe.protocol.Assignment;
 import io.troupe.protocol.AttemptRef;
 import io.troupe.protocol.Outcome;
+import io.troupe.protocol.Parts;
 import io.troupe.protocol.TaskData;
 import java.time.Duration;
 import java.util.List;
@@ -733,6 +734,18 @@ class WorkerTest {
     assertThat(outcomes.get(0).cause().kind()).isEqualTo(Cause.Kind.KILLED);
     assertThat(outcomes.get(0).cause().message())
         .startsWith("its process ended with another job that it ran: the job was cancelled");
+  }
+
+  @Test
+  void what_a_job_that_runs_has_yielded_is_read_and_nothing_of_one_that_does_not() {
+    FakeServer server = readyServer();
+    run("a", "b");
+    server.expectJob();
+    TestProbe<Parts> reader = actors.kit().createTestProbe();
+    worker.tell(new Worker.ReadParts(new AttemptRef("a", 1), 5, reader.getRef()));
+    assertThat(reader.receiveMessage().next()).isEqualTo(7);
+    worker.tell(new Worker.ReadParts(new AttemptRef("b", 1), 5, reader.getRef()));
+    assertThat(reader.receiveMessage().next()).isEqualTo(5);
   }
 
   @Test

@@ -31,7 +31,12 @@ abstract class Asking extends AllDirectives {
 
   final <Q, A> CompletionStage<A> ask(
       ActorRef<Q> actor, Function<ActorRef<A>, Q> question, Duration wait) {
-    return AskPattern.ask(actor, question, PATIENCE.plus(wait), system.scheduler());
+    return askWithin(actor, question, PATIENCE.plus(wait));
+  }
+
+  final <Q, A> CompletionStage<A> askWithin(
+      ActorRef<Q> actor, Function<ActorRef<A>, Q> question, Duration limit) {
+    return AskPattern.ask(actor, question, limit, system.scheduler());
   }
 
   static HttpResponse json(int status, JsonNode body) {

@@ -87,6 +87,16 @@ final class JobResults extends Asking {
         .thenCompose(answer -> result(line, answer));
   }
 
+  /** The line of a job that has ended, with this index. */
+  CompletionStage<ByteString> line(long index, String id, JobQueue.Ended ended) {
+    return result(new Line(index, id), ended);
+  }
+
+  /** The line for a job that is not known. */
+  static ByteString unknown(long index, String id) {
+    return unknown(new Line(index, id));
+  }
+
   private CompletionStage<ByteString> result(Line line, JobQueue.Answer answer) {
     if (answer instanceof JobQueue.Ended ended && ended.type().isBlob()) {
       return blobs

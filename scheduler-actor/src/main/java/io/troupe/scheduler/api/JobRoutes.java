@@ -119,6 +119,11 @@ final class JobRoutes extends Asking {
         path(
             PathMatchers.segment("jobs")
                 .slash(PathMatchers.segment())
+                .slash(PathMatchers.segment("stream")),
+            id -> get(() -> noParameters(() -> complete(stream(id))))),
+        path(
+            PathMatchers.segment("jobs")
+                .slash(PathMatchers.segment())
                 .slash(PathMatchers.segment("retry")),
             id -> post(() -> noParameters(() -> answer(retry(id))))));
   }
@@ -458,6 +463,17 @@ final class JobRoutes extends Asking {
     return HttpResponse.create()
         .withStatus(StatusCodes.OK)
         .withEntity(HttpEntities.create(NDJSON, results.of(request)));
+  }
+
+  private HttpResponse stream(String id) {
+    if (parts.directory().ofJob(id).isEmpty()) {
+      throw new ApiException(ApiError.jobNotFound(id));
+    }
+    JobResults results = new JobResults(system, parts.directory(), settings.mapJobs(), blobs);
+    return HttpResponse.create()
+        .withStatus(StatusCodes.OK)
+        .withEntity(
+            HttpEntities.create(NDJSON, new JobParts(system, parts.directory(), results).of(id)));
   }
 
   // ---- lists

@@ -69,6 +69,9 @@ public final class JobQueue {
   /** Asks for a job: {@link Accepted} while it has not ended, {@link Ended}, or {@link Unknown}. */
   public record Find(String id, Duration patience, ActorRef<Answer> replyTo) implements Command {}
 
+  /** Asks where a job runs: {@link Runs}, or as {@link Find} answers at once. */
+  public record Locate(String id, ActorRef<Answer> replyTo) implements Command {}
+
   /** Cancels a job; answered as {@link Find}. One that has ended stays as it is. */
   public record Cancel(String id, ActorRef<Answer> replyTo) implements Command {}
 
@@ -154,6 +157,10 @@ public final class JobQueue {
 
   /** The job is known and has not ended. */
   public record Accepted(JobView job) implements Answer {}
+
+  /** The job is with this supervisor as this attempt. */
+  public record Runs(JobView job, AttemptRef attempt, ActorRef<SchedulerToSupervisor> supervisor)
+      implements Answer {}
 
   /** The job has ended; the body is its result if it succeeded. The array must not be changed. */
   @SuppressWarnings("ArrayRecordComponent") // the result itself, not a copy
@@ -361,6 +368,7 @@ public final class JobQueue {
         .onMessage(KeyNotLooked.class, this::onKeyNotLooked)
         .onMessage(Looked.class, this::onLooked)
         .onMessage(Find.class, this::onFind)
+        .onMessage(Locate.class, this::onLocate)
         .onMessage(WaitOver.class, this::onWaitOver)
         .onMessage(Cancel.class, this::onCancel)
         .onMessage(Retry.class, this::onRetry)
@@ -521,6 +529,19 @@ public final class JobQueue {
       look(find.id(), find, find.replyTo());
     }
     return flushSoon();
+  }
+
+  private Behavior<Command> onLocate(Locate locate) {
+    Job job = state.find(locate.id()).orElse(null);
+    SupervisorLink link =
+        job == null || job.holder == null ? null : links.get(job.holder.supervisor);
+    if (job == null || link == null) {
+      return onFind(new Find(locate.id(), Duration.ZERO, locate.replyTo()));
+    }
+    locate
+        .replyTo()
+        .tell(new Runs(job.view(), new AttemptRef(job.id, job.fence), link.supervisor()));
+    return Behaviors.same();
   }
 
   private Behavior<Command> onCancel(Cancel cancel) {

@@ -38,6 +38,11 @@ final class SupervisorLink {
     this.settings = settings;
   }
 
+  /** Where messages go. */
+  ActorRef<SchedulerToSupervisor> supervisor() {
+    return ref;
+  }
+
   /** Whether messages go there. */
   boolean leadsTo(ActorRef<SchedulerToSupervisor> other) {
     return ref.equals(other);

@@ -438,6 +438,41 @@ class JobApiTest {
     assertThat(lines.get(3).at("/error/code").asText()).isEqualTo("JOB_NOT_FOUND");
   }
 
+  @Test
+  void what_a_job_yields_comes_as_a_stream_that_ends_with_its_end() throws Exception {
+    String id = submit("held", "");
+    var answer =
+        http.send(
+            HttpRequest.newBuilder(URI.create(api.url("/v1/jobs/" + id + "/stream"))).build(),
+            HttpResponse.BodyHandlers.ofLines());
+    List<String> lines = new java.util.ArrayList<>();
+    answer
+        .body()
+        .filter(line -> !line.isBlank())
+        .forEach(
+            line -> {
+              lines.add(line);
+              if (lines.size() == 2) {
+                cancel(id);
+              }
+            });
+    assertThat(lines).hasSize(3);
+    assertThat(lines.get(0)).isEqualTo("{\"attempt\":1,\"index\":0,\"partial\":\"a\"}");
+    assertThat(lines.get(1)).isEqualTo("{\"attempt\":1,\"index\":1,\"partial\":[1]}");
+    assertThat(parse(lines.get(2)).at("/error/code").asText()).isEqualTo("JOB_CANCELLED");
+    assertThat(parse(lines.get(2)).get("index").asInt()).isEqualTo(2);
+  }
+
+  @Test
+  void the_stream_of_a_job_that_has_ended_is_its_end_and_one_of_no_job_is_not_found()
+      throws Exception {
+    String id = submit("echo", "");
+    send("GET", "/v1/jobs/" + id + "/result?wait=20s", "");
+    assertThat(send("GET", "/v1/jobs/" + id + "/stream", "").body().strip())
+        .isEqualTo("{\"index\":0,\"id\":\"" + id + "\",\"result\":7}");
+    assertThat(send("GET", "/v1/jobs/none/stream", "").statusCode()).isEqualTo(404);
+  }
+
   private void cancel(String id) {
     try {
       send("DELETE", "/v1/jobs/" + id, "");

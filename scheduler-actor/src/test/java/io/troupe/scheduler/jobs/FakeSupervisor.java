@@ -1,5 +1,7 @@
 package io.troupe.scheduler.jobs;
 
+import static java.nio.charset.StandardCharsets.UTF_8;
+
 import akka.actor.typed.ActorRef;
 import akka.actor.typed.Behavior;
 import akka.actor.typed.javadsl.ActorContext;
@@ -9,6 +11,7 @@ import io.troupe.model.WorkerState;
 import io.troupe.protocol.Assignment;
 import io.troupe.protocol.AttemptRef;
 import io.troupe.protocol.Outcome;
+import io.troupe.protocol.Parts;
 import io.troupe.protocol.SchedulerToSupervisor;
 import io.troupe.protocol.SupervisorToQueue;
 import io.troupe.protocol.SupervisorToScheduler;
@@ -37,6 +40,9 @@ public final class FakeSupervisor {
   private record Found(Receptionist.Listing listing) implements Command {}
 
   private record FromScheduler(SchedulerToSupervisor message) implements Command {}
+
+  /** What each job has yielded. */
+  private static final String PARTS = "\"a\"\n[1]\n";
 
   /** Who it is. */
   public record Identity(String pool, String executorId, String agentId, int capacity) {
@@ -147,6 +153,9 @@ public final class FakeSupervisor {
           .tell(new SupervisorToQueue.Pull(identity.supervisor(), identity.capacity()));
     } else if (message instanceof SchedulerToSupervisor.Assign assign) {
       run(assign.assignments());
+    } else if (message instanceof SchedulerToSupervisor.ReadParts read) {
+      read.replyTo()
+          .tell(read.place() == 0 ? new Parts(8, PARTS.getBytes(UTF_8)) : Parts.noneSince(8));
     } else if (message instanceof SchedulerToSupervisor.Cancel cancel) {
       onCancel(cancel.attempts());
     }

@@ -185,7 +185,7 @@ class PoolSpecReaderTest {
           comand = x                          | unknown key 'comand': did you mean 'command'?
           resources.cpu = 1                   | did you mean 'resources.cpus'?
           job { timout = 1s }                 | did you mean 'job.timeout'?
-          wibbledywobble = 1                  | known are command, container, env
+          wibbledywobble = 1                  | known are command, concurrency, container, env
           name = Not_This                     | lower-case letters, digits and dashes
           command = " "                       | command must not be empty
           protocol = http                     | add ports = 1 to resources
