@@ -428,20 +428,43 @@ def _fail(code, line):
     return code
 
 
-def _home(name):
-    """The module, or the one object of its class; raises what its code raises."""
+def _module(name):
+    """The module; raises what its code raises."""
     if "" not in sys.path and os.getcwd() not in sys.path:
         sys.path.insert(0, os.getcwd())
-    module, _, kind = name.partition(":")
-    found = importlib.import_module(module.removesuffix(".py"))
+    return importlib.import_module(name.partition(":")[0].removesuffix(".py"))
+
+
+def _home(name):
+    """The module, or the one object of its class; raises what its code raises."""
+    found, kind = _module(name), name.partition(":")[2]
     return getattr(found, kind)() if kind else found
+
+
+def _forked(name, path):
+    """Makes this process the server that workers are forked from; returns in each of those, with its environment."""
+    from troupe import forks  # what most workers do without
+
+    listener = forks.listen(path)
+    try:
+        _module(name)
+    except BaseException as error:  # whatever the user's code does while it is imported
+        stack = "".join(traceback.format_exception(type(error), error, error.__traceback__))
+        text = f"{stack}troupe.worker: module {name} cannot be imported: {_line_of(error)}\n"
+        sys.stderr.write(text)
+        raise SystemExit(forks.refuse(listener, EXIT_MODULE, text)) from None
+    return forks.serve(listener, name)
 
 
 def _explain(error):
     """Prints the stack and returns the last line of it, with the place."""
+    traceback.print_exception(type(error), error, error.__traceback__)
+    return _line_of(error)
+
+
+def _line_of(error):
     frames_of_user = traceback.extract_tb(error.__traceback__)
     where = f" ({frames_of_user[-1].filename}:{frames_of_user[-1].lineno})" if frames_of_user else ""
-    traceback.print_exception(type(error), error, error.__traceback__)
     return f"{type(error).__name__}: {_text_of(error)}{where}"
 
 
@@ -460,6 +483,11 @@ def main(arguments=None, environment=os.environ):
     arguments = sys.argv[1:] if arguments is None else arguments
     if len(arguments) != 1 or arguments[0].startswith("-"):
         return _fail(EXIT_USAGE, "usage: python3 -m troupe.worker MODULE[:CLASS]")
+    if environment.get("TROUPE_FORKS"):
+        try:
+            environment = _forked(arguments[0], environment["TROUPE_FORKS"])
+        except (OSError, ValueError) as error:
+            return _fail(EXIT_LOST, f"it cannot be forked: {error}")
     path, token = environment.get("TROUPE_SOCKET"), environment.get("TROUPE_TOKEN")
     if not path or token is None:
         return _fail(

@@ -2,6 +2,12 @@ package io.troupe.executor;
 
 import io.troupe.executor.mesos.FakeAgent;
 import io.troupe.mesos.WireFormat;
+import io.troupe.model.Container;
+import io.troupe.model.HttpChecks;
+import io.troupe.model.Requirements;
+import io.troupe.model.Serving;
+import io.troupe.model.Upkeep;
+import io.troupe.model.WorkerProtocol;
 import io.troupe.protocol.ClusterInfo;
 import io.troupe.protocol.TaskData;
 import io.troupe.protocol.codec.TaskDataCodec;
@@ -26,6 +32,16 @@ final class AgentProcess implements AutoCloseable {
 
   /** Starts one that launches so many workers of this kind as soon as the executor is there. */
   static AgentProcess start(int workers, String command) throws IOException {
+    return start(workers, command, "NONE");
+  }
+
+  /** The same for workers that speak frames and are forked from one of them. */
+  static AgentProcess startForking(int workers, String command) throws IOException {
+    return start(workers, command, "FRAMES");
+  }
+
+  private static AgentProcess start(int workers, String command, String protocol)
+      throws IOException {
     Process process =
         new ProcessBuilder(
                 Path.of(System.getProperty("java.home"), "bin", "java").toString(),
@@ -35,7 +51,8 @@ final class AgentProcess implements AutoCloseable {
                 System.getProperty("java.class.path"),
                 AgentProcess.class.getName(),
                 Integer.toString(workers),
-                command)
+                command,
+                protocol)
             .redirectError(ProcessBuilder.Redirect.INHERIT)
             .start();
     BufferedReader told =
@@ -68,16 +85,23 @@ final class AgentProcess implements AutoCloseable {
     System.out.println(endpoint.substring(endpoint.indexOf(':') + 1));
     agent.expect(org.apache.mesos.v1.executor.Protos.Call.Type.SUBSCRIBE);
     ClusterInfo nobody = new ClusterInfo("troupe", 1, List.of("akka://troupe@127.0.0.1:16000"));
+    WorkerProtocol protocol = WorkerProtocol.valueOf(arguments[2]);
     TaskData.Worker worker =
         new TaskData.Worker(
             arguments[1],
-            io.troupe.model.WorkerProtocol.NONE,
+            protocol,
             List.of(),
             Map.of(),
             List.of(),
             64,
             0.1,
-            java.time.Duration.ofSeconds(60));
+            java.time.Duration.ofSeconds(60),
+            Upkeep.NONE,
+            HttpChecks.NONE,
+            Requirements.NONE,
+            Container.NONE,
+            List.of(),
+            new Serving(1, protocol == WorkerProtocol.FRAMES));
     for (int i = 0; i < Integer.parseInt(arguments[0]); i++) {
       agent.launch("w" + i, TaskDataCodec.write(new TaskData(1, nobody, "family", worker)));
     }

@@ -34,18 +34,21 @@ class AncestorsTest {
           if os.path.exists(name): time.sleep(600)
           with open(name + ".tmp", "w") as out: out.write("%d\\n" % os.getpid())
           os.rename(name + ".tmp", name)
-      note("server")
-      if os.fork() == 0:
-          note("child")
-          if os.fork() == 0: note("grandchild")
-          time.sleep(600); os._exit(0)
-      if os.fork() == 0:
-          os.setsid()
+      def family():
+          note("server")
           if os.fork() == 0:
-              note("daemon"); time.sleep(600)
-          os._exit(0)
-      time.sleep(600)
+              note("child")
+              if os.fork() == 0: note("grandchild")
+              time.sleep(600); os._exit(0)
+          if os.fork() == 0:
+              os.setsid()
+              if os.fork() == 0:
+                  note("daemon"); time.sleep(600)
+              os._exit(0)
       """;
+
+  private static final String STARTED = FAMILY + "family()\ntime.sleep(600)\n";
+  private static final String FORKED = FAMILY + "def setup(): family()\n";
 
   @TempDir Path sandbox;
   private long longestMillis;
@@ -92,7 +95,7 @@ class AncestorsTest {
   @RepeatedTest(10)
   void no_kin_survives_its_worker_its_executor_or_its_agent(
       org.junit.jupiter.api.RepetitionInfo round, TestReporter reporter) throws Exception {
-    RealExecutor.write(sandbox, "family.py", FAMILY);
+    RealExecutor.write(sandbox, "family.py", STARTED);
     try (AgentProcess agent = AgentProcess.start(WORKERS, "python3 -B family.py")) {
       RealExecutor executor = executor(agent);
       for (int worker = 0; worker < WORKERS; worker++) {
@@ -110,6 +113,26 @@ class AncestorsTest {
     reporter.publishEntry("longest", longestMillis + " ms");
   }
 
+  @Test
+  void no_kin_of_forked_workers_survives_their_server_or_their_executor() throws Exception {
+    RealExecutor.write(sandbox, "family.py", FORKED);
+    try (AgentProcess agent =
+        AgentProcess.startForking(WORKERS, "python3 -B -m troupe.worker family")) {
+      RealExecutor executor = executor(agent);
+      List<Long> kin = new ArrayList<>();
+      for (int worker = 0; worker < WORKERS; worker++) {
+        kin.addAll(family(worker));
+      }
+      assertThat(kin).allMatch(pid -> lives(pid));
+      long server = ProcessHandle.of(kin.get(0)).orElseThrow().parent().orElseThrow().pid();
+      killAndSee(server, kin);
+      eventually("they are forked again", () -> count() > WORKERS);
+      killAndSee(executor.process.pid(), marked());
+      eventually("nobody with the mark is left", () -> count() == 0);
+      executor.exitCode();
+    }
+  }
+
   private int count() {
     try {
       return marked().size();
@@ -121,7 +144,7 @@ class AncestorsTest {
   @Test
   void what_survives_an_executor_and_its_guard_goes_when_the_next_executor_starts()
       throws Exception {
-    RealExecutor.write(sandbox, "family.py", FAMILY);
+    RealExecutor.write(sandbox, "family.py", STARTED);
     try (AgentProcess agent = AgentProcess.start(1, "python3 -B family.py")) {
       RealExecutor executor = executor(agent);
       List<Long> family = family(0);

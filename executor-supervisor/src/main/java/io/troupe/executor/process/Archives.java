@@ -61,6 +61,16 @@ public final class Archives {
         + mostEntries;
   }
 
+  /** The shell command that stands for a worker which is forked by the server behind a socket. */
+  String forked(ForkServers.Server server) {
+    return "exec "
+        + quoted(server.python())
+        + " -I -S -B "
+        + quoted(packages.resolve("troupe/forked.py").toString())
+        + " "
+        + quoted(server.socket().toString());
+  }
+
   private static String quoted(String word) {
     return "'" + word.replace("'", "'\\''") + "'";
   }

@@ -1,6 +1,7 @@
 package io.troupe.executor.process;
 
 import static java.nio.charset.StandardCharsets.ISO_8859_1;
+import static java.nio.charset.StandardCharsets.UTF_8;
 
 import io.troupe.executor.channel.Channel;
 import io.troupe.executor.channel.ChannelListener;
@@ -46,6 +47,7 @@ import java.util.concurrent.ScheduledExecutorService;
 import java.util.concurrent.ScheduledFuture;
 import java.util.concurrent.TimeUnit;
 import java.util.function.Consumer;
+import java.util.regex.Pattern;
 import org.apache.commons.exec.CommandLine;
 import org.apache.commons.exec.DefaultExecutor;
 import org.apache.commons.exec.PumpStreamHandler;
@@ -57,7 +59,7 @@ import org.slf4j.LoggerFactory;
 /** One server process: its start, its end, and all that is killed with it. */
 final class LocalServer implements ServerProcess {
   private static final Logger log = LoggerFactory.getLogger(LocalServer.class);
-  private static final String WORKER_MARK = "TROUPE_WORKER_MARK";
+  static final String WORKER_MARK = "TROUPE_WORKER_MARK";
 
   /** By these its processes are found, and killed. */
   static final Set<String> MARKS = Set.of(WORKER_MARK, LocalServers.EXECUTOR_MARK);
@@ -76,6 +78,8 @@ final class LocalServer implements ServerProcess {
 
   private static final int PARTS_LOOKS = 40;
   private static final long PARTS_LOOK_MILLIS = 25;
+
+  private static final Pattern PORT = Pattern.compile("PORT\\d*");
 
   private static final int MOST_PREPARATIONS = 5;
   private static final int MOST_CHARS = 200;
@@ -116,6 +120,7 @@ final class LocalServer implements ServerProcess {
   private final Containers containers;
   private final SecretFiles secrets;
   private final OwnSession session;
+  private final ForkServers forks;
   private final ScheduledExecutorService chores;
   private final Executor logWriter;
 
@@ -133,6 +138,9 @@ final class LocalServer implements ServerProcess {
   private volatile @Nullable Channel channel;
   private volatile @Nullable HttpJobs http;
   private volatile boolean killed;
+
+  /** The process that a fork server made of it; 0 where it was started. */
+  private volatile long forked;
 
   /** What is being done before it can be started; empty when nothing is. */
   private volatile String preparing = "";
@@ -162,6 +170,7 @@ final class LocalServer implements ServerProcess {
       Containers containers,
       SecretFiles secrets,
       OwnSession session,
+      ForkServers forks,
       ScheduledExecutorService chores,
       Executor logWriter) {
     this.worker = worker;
@@ -178,6 +187,7 @@ final class LocalServer implements ServerProcess {
     this.containers = containers;
     this.secrets = secrets;
     this.session = session;
+    this.forks = forks;
     this.chores = chores;
     this.logWriter = logWriter;
     this.width = spec.serving().concurrency();
@@ -395,12 +405,37 @@ final class LocalServer implements ServerProcess {
     Optional<WorkerGroup> group = cgroups.make(ownFolder(), memBytes(spec), spec.cpus());
     group.ifPresent(memory::within);
     try {
-      List<String> command = OwnSession.limited(spec.command(), spec.upkeep());
+      Map<String, String> variables = environmentOfProcess();
+      List<String> command;
+      if (spec.serving().preload()) {
+        ForkServers.Server server =
+            forks.of(spec.command(), ofAllWorkers(variables), () -> !killed);
+        group.ifPresent(each -> variables.put("TROUPE_GROUPS", each.paths()));
+        command = OwnSession.limited(archives.forked(server), spec.upkeep());
+      } else {
+        command = OwnSession.limited(spec.command(), spec.upkeep());
+      }
       List<String> joined = group.map(each -> each.joined(command)).orElse(command);
-      return ended(run(session.program(joined), environmentOfProcess()));
+      return ended(run(session.program(joined), variables));
+    } catch (ForkServers.EndedException e) {
+      e.lines().forEach(line -> tail.add(line.getBytes(UTF_8), line.getBytes(UTF_8).length));
+      return ended(e.code());
     } finally {
       group.ifPresent(WorkerGroup::remove);
     }
+  }
+
+  /** Without what only this worker has. */
+  private Map<String, String> ofAllWorkers(Map<String, String> variables) {
+    Map<String, String> all = new HashMap<>(variables);
+    spec.secrets().forEach(secret -> all.remove(secret.name() + PoolSecret.VARIABLE_SUFFIX));
+    all.keySet()
+        .removeIf(
+            name ->
+                name.equals(WORKER_MARK)
+                    || PORT.matcher(name).matches()
+                    || (name.startsWith("TROUPE_") && !name.equals(LocalServers.EXECUTOR_MARK)));
+    return all;
   }
 
   private int runContained() throws IOException {
@@ -661,6 +696,9 @@ final class LocalServer implements ServerProcess {
     Process started = process;
     // The session of a container's process is its own.
     long leader = started != null && session.leads() && !isContained() ? started.pid() : -1;
+    if (forked > 0) {
+      leader = forked; // in a session of its own; what stands for it carries the mark
+    }
     return new ProcessTree(leader, WORKER_MARK + "=" + mark);
   }
 
@@ -890,6 +928,7 @@ final class LocalServer implements ServerProcess {
       synchronized (LocalServer.this) {
         if (hello.pid() > 0 && !isContained()) {
           pid = hello.pid(); // the command may have been a shell script that started it
+          forked = spec.serving().preload() ? pid : 0;
           cpuSeconds = 0;
         }
       }

@@ -42,6 +42,7 @@ public final class LocalServers implements ServerLauncher {
           });
   private long starts;
   private final OwnSession session = OwnSession.detect();
+  private final ForkServers forks;
 
   /**
    * @param environment what every process gets: no token may be in it
@@ -71,6 +72,7 @@ public final class LocalServers implements ServerLauncher {
     this.cgroups = cgroups;
     this.containers = containers;
     this.secrets = secrets;
+    this.forks = new ForkServers(sandbox, session);
     Map<String, String> all = new java.util.HashMap<>(environment);
     all.put(EXECUTOR_MARK, mark);
     this.environment = Map.copyOf(all);
@@ -100,6 +102,7 @@ public final class LocalServers implements ServerLauncher {
             containers,
             secrets,
             session,
+            forks,
             chores,
             logWriter);
     // Not a pool's thread: the process dies with the thread that started it.

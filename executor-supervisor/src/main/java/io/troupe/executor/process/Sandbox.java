@@ -55,6 +55,19 @@ public record Sandbox(Path root) {
     return shortest(root.resolve(SOCKET), files()).toString();
   }
 
+  /**
+   * Where the fork server of this number listens, as processes that are started in {@link #files}
+   * may bind and reach it.
+   */
+  Path forks(long number) {
+    return shortest(root.resolve("forks-" + number), files());
+  }
+
+  /** What the fork server of this number prints. */
+  Path forksLog(long number) {
+    return root.resolve("forks-" + number + ".log");
+  }
+
   /** Where payloads and results are that are too large for messages. */
   public Path blobs() {
     return root.resolve("blobs");

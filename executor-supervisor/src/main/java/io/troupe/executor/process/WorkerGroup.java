@@ -10,6 +10,7 @@ import java.util.ArrayList;
 import java.util.Comparator;
 import java.util.List;
 import java.util.concurrent.locks.LockSupport;
+import java.util.stream.Collectors;
 import java.util.stream.Stream;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -86,6 +87,11 @@ final class WorkerGroup {
       long weight = 1 + (shares - LEAST_SHARES) * (MOST_WEIGHT - 1) / (MOST_SHARES - LEAST_SHARES);
       Cgroups.write(processors().resolve("cpu.weight"), Long.toString(weight));
     }
+  }
+
+  /** Its folders, as one word. */
+  String paths() {
+    return folders.stream().map(Path::toString).collect(Collectors.joining(":"));
   }
 
   /** The program and its arguments, begun inside. */

@@ -500,6 +500,70 @@ class LocalServersTest {
   }
 
   @Test
+  void a_forked_worker_is_one_like_a_started_one_and_nothing_survives_it() throws Exception {
+    module(
+        FAMILY
+            + """
+            imported_by = os.getpid()
+            def who(_):
+                print("asked")
+                return [os.getpid(), os.getsid(0) == os.getpid() != imported_by, os.environ["COLOUR"]]
+            def start(_): family()
+            """);
+    serving = new Serving(1, true);
+    launch(WorkerProtocol.FRAMES, FRAMES, List.of());
+    expect(ServerEvent.Started.class);
+    expect(ServerEvent.Answered.class);
+    long pid = server.sample().orElseThrow().pid();
+    send(1, "who", "null");
+    assertThat(expect(ServerEvent.Received.class).frames())
+        .extracting(frame -> new String(frame.payload(), UTF_8))
+        .containsExactly("[" + pid + ",true,\"blue\"]");
+    send(2, "start", "null");
+    expect(ServerEvent.Received.class);
+    long child = pidIn(sandbox.files().resolve("child"));
+    long daemon = pidIn(sandbox.files().resolve("daemon"));
+
+    ProcessHandle.of(pid).orElseThrow().destroyForcibly();
+    ServerEvent.Ended end = expectEnd();
+    assertThat(end.signal()).isEqualTo(9);
+    assertThat(end.lastOutput()).containsExactly("asked");
+    eventually("the child is gone", () -> !lives(child));
+    eventually("the daemon is gone", () -> !lives(daemon));
+    assertThat(Files.readString(folder.resolve("worker-mine.0.1.stdout"))).contains("job-1 asked");
+
+    launch(WorkerProtocol.FRAMES, FRAMES, List.of());
+    expect(ServerEvent.Started.class);
+    expect(ServerEvent.Answered.class);
+    long second = server.sample().orElseThrow().pid();
+    server.kill();
+    assertThat(expectEnd().signal()).isEqualTo(9);
+    assertThat(lives(second)).isFalse();
+  }
+
+  @Test
+  void a_module_that_cannot_be_imported_once_for_all_fails_each_worker_with_the_reason()
+      throws Exception {
+    module("import nothing_of_that_name\n");
+    serving = new Serving(1, true);
+    launch(WorkerProtocol.FRAMES, FRAMES, List.of());
+    ServerEvent.Ended end = expectEnd();
+    assertThat(end.exitCode()).isEqualTo(78);
+    assertThat(end.lastOutput()).contains("Traceback (most recent call last):");
+    assertThat(end.lastOutput().get(end.lastOutput().size() - 1))
+        .contains("mine cannot be imported", "No module named 'nothing_of_that_name'");
+  }
+
+  @Test
+  void a_fork_server_that_cannot_be_started_is_the_end_of_its_workers() throws Exception {
+    serving = new Serving(1, true);
+    launch(WorkerProtocol.FRAMES, "no-such-command --at-all", List.of());
+    ServerEvent.Ended end = expectEnd();
+    assertThat(end.exitCode()).isEqualTo(127);
+    assertThat(end.lastOutput()).singleElement().asString().contains("no-such-command");
+  }
+
+  @Test
   void what_a_generator_yields_can_be_read_while_it_runs() throws Exception {
     module(
         """

@@ -59,7 +59,8 @@ public final class PoolSpecReader {
           "image",
           "container",
           "secrets",
-          "concurrency");
+          "concurrency",
+          "preload");
   private static final Set<String> RESOURCE_KEYS = Set.of("cpus", "mem", "ports");
   private static final Set<String> SIZE_KEYS = Set.of("min", "max");
   private static final Set<String> HTTP_KEYS = Set.of("ready", "health");
@@ -174,7 +175,13 @@ public final class PoolSpecReader {
       throw new InvalidPoolException(
           "concurrency is for pools that take jobs: leave it out, or set protocol");
     }
-    return new Serving(concurrency);
+    boolean preload = pool.hasPath("preload") && pool.getBoolean("preload");
+    if (preload && (protocol != WorkerProtocol.FRAMES || pool.hasPath("image"))) {
+      throw new InvalidPoolException(
+          "preload needs protocol frames and no image: the module of troupe.worker is imported once"
+              + " on each agent");
+    }
+    return new Serving(concurrency, preload);
   }
 
   private static Upkeep upkeep(Config pool) {

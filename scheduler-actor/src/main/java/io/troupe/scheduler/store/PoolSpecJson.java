@@ -66,6 +66,7 @@ final class PoolSpecJson {
         .put("recycleRssMb", upkeep.recycleRssMb())
         .put("heartbeatMillis", upkeep.heartbeat().toMillis());
     json.put("concurrency", spec.serving().concurrency());
+    json.put("preload", spec.serving().preload());
     json.putObject("http").put("ready", spec.http().ready()).put("health", spec.http().health());
     Requirements requirements = spec.requirements();
     if (!requirements.isEmpty()) {
@@ -168,7 +169,7 @@ final class PoolSpecJson {
         requirements(json.path("requirements")),
         container(json.path("container")),
         secrets(json.path("secrets")),
-        new Serving(json.path("concurrency").asInt(1)));
+        new Serving(json.path("concurrency").asInt(1), json.path("preload").asBoolean()));
   }
 
   private static List<PoolSecret> secrets(JsonNode json) {

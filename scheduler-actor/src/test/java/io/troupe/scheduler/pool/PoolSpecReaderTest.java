@@ -107,6 +107,14 @@ class PoolSpecReaderTest {
   }
 
   @Test
+  void reads_whether_workers_are_forked() {
+    assertThat(PoolSpecReader.read(LEAST).serving().preload()).isFalse();
+    assertThat(PoolSpecReader.read(LEAST + "preload = true").serving().preload()).isTrue();
+    assertThatThrownBy(() -> PoolSpecReader.read(LEAST + "preload = true, protocol = none"))
+        .hasMessageStartingWith("preload needs protocol frames and no image");
+  }
+
+  @Test
   void reads_how_many_jobs_a_worker_runs_at_once() {
     assertThat(PoolSpecReader.read(LEAST + "concurrency = 16").serving().concurrency())
         .isEqualTo(16);

@@ -78,7 +78,7 @@ class SqlStoreTest {
         new Requirements("1".repeat(64), "python3.12", "/wheels", Duration.ofMinutes(7)),
         new Container("python:3.12", "1:2", "none", List.of("/a:/b:ro"), Duration.ofMinutes(3)),
         List.of(),
-        new Serving(9));
+        new Serving(9, true));
   }
 
   private static WorkerRecord worker(String pool, int slot, long launch, Phase phase) {
