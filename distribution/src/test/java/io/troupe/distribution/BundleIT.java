@@ -4,6 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import com.fasterxml.jackson.databind.JsonNode;
 import java.io.IOException;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.attribute.PosixFilePermissions;
@@ -72,6 +73,7 @@ class BundleIT {
                       ? Optional.of(pool)
                       : Optional.empty());
           assertThat(troupe.troupe("job", "run", pool, "dumps", "1").well().out()).contains("1");
+          assertThat(mapped(troupe)).as("the bundle's archive of classes").contains("/classes.jsa");
         }
         try (Stream<Path> cached = Files.list(troupe.cluster().resolve("mesos/agent-0/fetch"))) {
           assertThat(cached.map(Path::toString).filter(name -> name.endsWith(".tar.gz")))
@@ -82,6 +84,19 @@ class BundleIT {
         scheduler.waitFor();
       }
     }
+  }
+
+  /** The files that the executors of the cluster have mapped into memory. */
+  private static String mapped(Installation troupe) throws IOException {
+    StringBuilder all = new StringBuilder();
+    for (ProcessHandle process : troupe.processes()) {
+      if (Installation.commandLine(process).contains("io.troupe.executor.Main")) {
+        all.append(
+            Files.readString(
+                Path.of("/proc/" + process.pid() + "/maps"), StandardCharsets.ISO_8859_1));
+      }
+    }
+    return all.toString();
   }
 
   private static Optional<JsonNode> answers(Installation troupe) {

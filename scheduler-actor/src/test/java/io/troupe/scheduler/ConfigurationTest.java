@@ -111,6 +111,11 @@ class ConfigurationTest {
         .contains("exec '/j/bin/java' ")
         .endsWith("-cp \"$TROUPE_HOME/lib/*\" io.troupe.executor.Main");
     assertThat(ExecutorSettings.from(load("")).container()).isEmpty();
+    assertThat(ExecutorSettings.from(load("")).command())
+        .contains("exec \"$TROUPE_HOME/runtime/bin/java\" ")
+        .endsWith(" @executor.args io.troupe.executor.Main");
+    assertThat(ExecutorSettings.from(load("troupe.executor.java = java")).command())
+        .endsWith(" -cp \"$TROUPE_HOME/lib/*\" io.troupe.executor.Main");
     ExecutorSettings contained =
         ExecutorSettings.from(
             load(

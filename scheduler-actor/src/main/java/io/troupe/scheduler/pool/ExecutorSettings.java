@@ -83,7 +83,10 @@ public record ExecutorSettings(
         + (java.isEmpty() ? "\"$TROUPE_HOME/runtime/bin/java\"" : quoted(java))
         + " "
         + options
-        + " -cp \"$TROUPE_HOME/lib/*\" io.troupe.executor.Main";
+        // The bundle's archive of classes holds for its Java, and for the class path as it is
+        // there.
+        + (home.isEmpty() && java.isEmpty() ? " @executor.args" : " -cp \"$TROUPE_HOME/lib/*\"")
+        + " io.troupe.executor.Main";
   }
 
   private static String quoted(String word) {
