@@ -42,7 +42,7 @@ public final class Database implements AutoCloseable {
   private final HikariDataSource connections;
   private final String name;
   private final Dialect dialect;
-  private final Upkeep upkeep = new Upkeep();
+  private final FileUpkeep upkeep = new FileUpkeep();
 
   private Database(HikariDataSource connections, String name, Dialect dialect) {
     this.connections = connections;
@@ -79,7 +79,7 @@ public final class Database implements AutoCloseable {
    */
   static Database inFile(String file, String name) {
     try {
-      Upkeep.settle(file);
+      FileUpkeep.settle(file);
     } catch (MVStoreException e) {
       throw unusable(name, e);
     }
@@ -180,9 +180,16 @@ public final class Database implements AutoCloseable {
     return new StoreException(
         name
             + " cannot be opened: "
-            + firstLine(root.getMessage())
+            + said(root)
             + "; restore it from a copy, or move it away to start with an empty one",
         failure);
+  }
+
+  /** Without the version that H2 puts behind what it says. */
+  private static String said(Throwable root) {
+    return root.getMessage() == null
+        ? "it is no file of a store, or only the beginning of one"
+        : firstLine(root.getMessage()).replaceFirst(" \\[[0-9./]+\\]$", "");
   }
 
   /** Whether the reason is that another process has the file. */

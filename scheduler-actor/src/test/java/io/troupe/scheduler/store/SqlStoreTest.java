@@ -29,12 +29,14 @@ import io.troupe.scheduler.pool.Store.WorkerRemoved;
 import io.troupe.scheduler.pool.Store.WorkerSaved;
 import io.troupe.scheduler.pool.WorkerRecord;
 import io.troupe.scheduler.pool.WorkerRecord.Phase;
+import java.io.IOException;
 import java.nio.channels.FileChannel;
 import java.nio.channels.FileLock;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
 import java.time.Duration;
+import java.util.Arrays;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
@@ -227,5 +229,28 @@ class SqlStoreTest {
         .hasMessageContaining("move it away")
         .message()
         .doesNotContain("\n");
+  }
+
+  @Test
+  void a_store_that_has_lost_what_was_written_last_is_refused_and_left_as_it_is() throws Exception {
+    Database.inFolder(folder).close();
+    Path file = folder.resolve("store.mv.db");
+    byte[] whole = Files.readAllBytes(file);
+    for (int length : new int[] {5000, whole.length / 2}) {
+      byte[] damaged = Arrays.copyOf(whole, length);
+      refusedAndLeft(file, damaged);
+      refusedAndLeft(file, Arrays.copyOf(damaged, whole.length));
+    }
+  }
+
+  private void refusedAndLeft(Path file, byte[] damaged) throws IOException {
+    Files.write(file, damaged);
+    assertThatThrownBy(() -> Database.inFolder(folder))
+        .isInstanceOf(StoreException.class)
+        .hasMessageContaining("cannot be opened")
+        .hasMessageContaining("restore it from a copy")
+        .message()
+        .doesNotContain("\n", "null");
+    assertThat(Files.readAllBytes(file)).isEqualTo(damaged);
   }
 }

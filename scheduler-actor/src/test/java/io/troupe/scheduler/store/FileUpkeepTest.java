@@ -37,7 +37,7 @@ import org.junit.jupiter.api.io.TempDir;
 
 /** What H2 writes to its file, looked at after each of its writes and in the middle of them. */
 @DisplayNameGeneration(DisplayNameGenerator.ReplaceUnderscores.class)
-class UpkeepTest {
+class FileUpkeepTest {
   private static final long SEED = Long.getLong("troupe.test.seed", 11);
   private static final int COMMITS = Integer.getInteger("troupe.test.commits", 100);
   private static final int LIVES = 3;

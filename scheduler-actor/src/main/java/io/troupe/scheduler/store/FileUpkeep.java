@@ -5,7 +5,9 @@ import java.sql.SQLException;
 import org.h2.engine.SessionLocal;
 import org.h2.jdbc.JdbcConnection;
 import org.h2.message.DbException;
+import org.h2.mvstore.DataUtils;
 import org.h2.mvstore.MVStore;
+import org.h2.mvstore.MVStoreException;
 import org.h2.store.fs.FileUtils;
 import org.jspecify.annotations.Nullable;
 
@@ -23,7 +25,7 @@ import org.jspecify.annotations.Nullable;
  * overwritten, although most hold nothing any more: H2 itself keeps them for a time, which is none
  * where commits are rare. Kept by number of versions, they are there.
  */
-final class Upkeep {
+final class FileUpkeep {
   private static final String ENDING = ".mv.db";
 
   // The head of the file is at most 21 versions old.
@@ -40,14 +42,23 @@ final class Upkeep {
    * keeps no versions.
    *
    * @param file without its ending; it need not be there
-   * @throws org.h2.mvstore.MVStoreException when it cannot be read, or another process has it
+   * @throws MVStoreException when it cannot be read, it has lost what had been committed, or
+   *     another process has it; the file is left as it is
    */
   static void settle(String file) {
-    if (FileUtils.exists(file + ENDING)) {
-      MVStore store = new MVStore.Builder().fileName(file + ENDING).autoCommitDisabled().open();
-      store.setVersionsToKeep(VERSIONS_KEPT);
-      store.close();
+    if (!FileUtils.exists(file + ENDING)) {
+      return;
     }
+    MVStore store = new MVStore.Builder().fileName(file + ENDING).autoCommitDisabled().open();
+    long head = DataUtils.readHexLong(store.getStoreHeader(), "version", 0);
+    if (store.getCurrentVersion() < head) {
+      store.closeImmediately();
+      // H2 would go on with what is left, be it nothing.
+      throw DataUtils.newMVStoreException(
+          DataUtils.ERROR_FILE_CORRUPT, "the file has lost what was written last");
+    }
+    store.setVersionsToKeep(VERSIONS_KEPT);
+    store.close();
   }
 
   /** A connection is to be used, perhaps of a file that has been opened anew. */
@@ -75,7 +86,7 @@ final class Upkeep {
   /**
    * Rewrites some pages of chunks that hold the least, if there have been commits enough.
    *
-   * @throws org.h2.mvstore.MVStoreException when the file cannot be read
+   * @throws MVStoreException when the file cannot be read
    */
   synchronized void tidy() {
     if (store == null || store.isClosed()) {
