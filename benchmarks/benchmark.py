@@ -19,6 +19,7 @@ import figures
 import installation
 import musts
 import peers
+import queued
 import report
 from chaos import conductor
 from musts import Figures
@@ -40,7 +41,7 @@ def some_of(known):
 def parser():
     top = argparse.ArgumentParser(
         prog="bin/benchmark",
-        usage="bin/benchmark [figures|compare|chaos] [options]   (--help after the verb lists them)",
+        usage="bin/benchmark [figures|compare|chaos|queued] [options]   (--help after the verb lists them)",
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
@@ -88,6 +89,14 @@ def parser():
             help="kill everything at random and see that no job is lost",
             description=conductor.__doc__,
             prog="bin/benchmark chaos",
+        )
+    )
+    queued.add_options(
+        verbs.add_parser(
+            "queued",
+            help="a million durable jobs queued, the scheduler killed, started again and drained",
+            description=queued.__doc__,
+            prog="bin/benchmark queued",
         )
     )
     return top
@@ -160,6 +169,8 @@ def main(words):
         return figures.run(options)
     if options.verb == "chaos":
         return conductor.run(options)
+    if options.verb == "queued":
+        return queued.run(options)
     if options.verb == "all":
         figures.run(parser().parse_args(["figures", "--dir", os.path.join(options.dir, "figures")]))
     return compare(options)

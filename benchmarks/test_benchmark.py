@@ -109,7 +109,7 @@ class OptionsTest(unittest.TestCase):
 
     def test_help_names_the_verbs_that_a_user_has(self):
         text = benchmark.parser().format_help()
-        for verb in ("figures", "compare", "chaos"):
+        for verb in ("figures", "compare", "chaos", "queued"):
             self.assertIn(f"\n    {verb} ", text)
         self.assertNotRegex(text, r"(?m)^ +all\b")
 

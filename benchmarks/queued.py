@@ -1,0 +1,241 @@
+"""Many durable jobs queued, the scheduler killed and started again: how soon the first is served, how fast all are drained.
+
+Each run of a job leaves its number in a file of its worker; in the end these files say which of the jobs, all of which were
+accepted, have not run, and which have run twice. Exit code 1 when one is missing, the first one took longer than five seconds,
+or they are drained at less than 0.9 times the rate of a map of such jobs.
+"""
+
+import collections
+import glob
+import json
+import os
+import shutil
+import signal
+import threading
+import time
+
+import cluster as local
+import lean
+import processes
+
+POOL = "queued"
+JOBS = os.path.join(local.HERE, "queued_jobs.py")
+WORKERS = 2
+CONNECTIONS = 4
+PIPELINED = 500
+FIRST_WITHIN = 5
+SHARE = 0.9
+#: Jobs of a map that is timed.
+MAPPED = 200_000
+POLL = 0.02
+
+
+def add_options(parser):
+    parser.add_argument("--jobs", type=int, default=1_000_000, help="how many are queued (default: %(default)s)")
+    parser.add_argument("--conf", help="settings of the scheduler, such as those of PostgreSQL")
+    parser.add_argument("--dir", default=".troupe/queued", help="where its state is (default: %(default)s)")
+    parser.add_argument("--json", action="store_true", help="print the figures as JSON in the last line")
+
+
+def run(options):
+    """Measures and prints; 1 when what must be reached is not."""
+    figures = Queued(options).measure()
+    first, drained, mapped = (figures[name] for name in ("first_seconds", "drained_per_second", "map_per_second"))
+    memory, store = (" → ".join(str(mib) for mib in figures[name]) for name in ("scheduler_mib", "store_mib"))
+    print(f"{figures['jobs']:,} durable jobs queued, the scheduler killed and started again:")
+    print(f"  accepted                      {figures['accepted_per_second']:,} jobs/s")
+    print(f"  start to first job served     {first:.1f} s")
+    print(f"  drained                       {drained:,} jobs/s, {drained / mapped:.2f} × a map of such jobs ({mapped:,} jobs/s)")
+    print(f"  scheduler, resident           {memory} MiB (at first, queued, started again, highest)")
+    print(f"  file of the store             {store} MiB (queued, drained)")
+    print(f"  never run {figures['missing']}, run twice {figures['twice']}")
+    if options.json:
+        print(json.dumps(figures, separators=(",", ":")))
+    return int(bool(figures["missing"]) or first > FIRST_WITHIN or drained < SHARE * mapped)
+
+
+class Queued:
+    def __init__(self, options):
+        self._options = options
+        self._folder = os.path.abspath(options.dir)
+        shutil.rmtree(self._folder, ignore_errors=True)
+        self._notes = os.path.join(self._folder, "notes")
+        os.makedirs(self._notes)
+        self._gate = os.path.join(self._folder, "gate")
+        self._cluster = local.Cluster(self._folder, WORKERS, options.conf)
+
+    def measure(self):
+        with self._cluster:
+            return self._measure()
+
+    def _measure(self):
+        count = self._options.jobs
+        self._apply_pool()
+        self._cluster.add_agent()
+        self._await(lambda: self._ready() == WORKERS, "not all workers became ready in time")
+        self._line = lean.Line(self._cluster.address)
+        rates = [self._map(count)]
+        memory = [self._memory()]
+        for _ in range(WORKERS):
+            self._ask("POST", self._path("jobs", "hold"), json.dumps(self._gate).encode(), 202)
+        self._await(lambda: self._pool()["active"] == WORKERS, "the workers do not hold")
+        start = time.perf_counter()
+        self._submit(count)
+        accepted = count / (time.perf_counter() - start)
+        memory.append(self._memory())
+        store = [self._store_mib()]
+
+        before, pid = self._succeeded(), self._scheduler()
+        os.kill(pid, signal.SIGKILL)
+        self._await(lambda: not processes.alive(pid), "the scheduler does not die")
+        with open(self._gate, "w", encoding="ascii"):
+            start = time.perf_counter()
+        starting = threading.Thread(target=self._cluster.up)
+        starting.start()
+        self._await(lambda: self._succeeded() > before, "no job was served")
+        first = time.perf_counter() - start
+        starting.join()
+        memory.append(self._memory())
+        drained, highest = self._drain()
+        memory.append(highest)
+        store.append(self._store_mib())
+        runs = self._runs()
+        rates.append(self._map(count))
+        return {
+            "jobs": count,
+            "accepted_per_second": round(accepted),
+            "first_seconds": round(first, 2),
+            "drained_per_second": round(drained),
+            "map_per_second": round(max(rates)),
+            "scheduler_mib": memory,
+            "store_mib": store,
+            "missing": sum(number not in runs for number in range(count)),
+            "twice": sum(times > 1 for times in runs.values()),
+        }
+
+    def _apply_pool(self):
+        pool = {
+            "name": POOL,
+            "command": "python3 -m troupe.worker queued_jobs",
+            "protocol": "frames",
+            "files": [JOBS],
+            "env": {"QUEUED_NOTES": self._notes},
+            "resources": {"cpus": local.WORKER_CPUS, "mem": f"{local.WORKER_MEM} MiB"},
+            "size": WORKERS,
+            "job": {"timeout": "700s", "attempts": 3, "durability": "store"},
+        }
+        file = os.path.join(self._folder, "pool.json")
+        with open(file, "w", encoding="utf-8") as out:
+            json.dump(pool, out)
+        self._cluster.troupe("pool", "apply", file)
+
+    @staticmethod
+    def _await(condition, otherwise):
+        deadline = time.monotonic() + local.DEADLINE
+        while not condition():
+            if time.monotonic() > deadline:
+                raise SystemExit(f"benchmark: {otherwise}")
+            time.sleep(POLL)
+
+    def _ready(self):
+        return sum(worker["state"] in ("READY", "BUSY") for worker in self._cluster.tree_workers())
+
+    def _ask(self, method, path, body, wanted):
+        status, answer = self._line.ask(method, path, body)
+        if status != wanted:
+            raise lean.Refused(status, answer)
+        return answer
+
+    def _pool(self):
+        return self._line.get(f"/v1/pools/{POOL}")
+
+    @staticmethod
+    def _path(what, function):
+        return f"/v1/pools/{POOL}/{what}?function={function}"
+
+    def _map(self, count):
+        """Jobs/s of a map, after a shorter one; its jobs have numbers below 0."""
+        jobs = [-1] * min(count, MAPPED)
+        with lean.Line(self._cluster.address) as line:
+            line.map(self._path("map", "note"), jobs[: len(jobs) // 4])
+        with lean.Line(self._cluster.address) as line:
+            start = time.perf_counter()
+            answers = line.map(self._path("map", "note"), jobs)
+            seconds = time.perf_counter() - start
+        if any(answer.get("result") != -1 for answer in answers):
+            raise SystemExit("benchmark: a job of a map has no result")
+        return len(jobs) / seconds
+
+    def _submit(self, count):
+        """Each job for itself, over some connections; returns when all are accepted."""
+        errors = []
+        path = self._path("jobs", "note")
+
+        def answered(status, body):
+            if status != 202:
+                raise lean.Refused(status, body)
+
+        def work(connection):
+            try:
+                with lean.Line(self._cluster.address) as line:
+                    for first in range(connection * PIPELINED, count, CONNECTIONS * PIPELINED):
+                        bodies = [b"%d" % number for number in range(first, min(first + PIPELINED, count))]
+                        line.pipeline([line.head("POST", path, len(body)) + body for body in bodies], answered)
+            except Exception as error:  # told below
+                errors.append(error)
+
+        threads = [threading.Thread(target=work, args=(number,), daemon=True) for number in range(CONNECTIONS)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        if errors:
+            raise errors[0]
+
+    def _drain(self):
+        """Jobs/s until none is left, and the most memory that the scheduler took meanwhile."""
+        start, queued = time.perf_counter(), self._left()
+        left, changed, highest = queued, start, 0
+        while left:
+            time.sleep(5 * POLL)
+            now, highest = self._left(), max(highest, self._memory())
+            if now != left:
+                left, changed = now, time.perf_counter()
+            elif time.perf_counter() - changed > local.DEADLINE:
+                raise SystemExit(f"benchmark: {left} jobs do not end")
+        return queued / (changed - start), highest
+
+    def _left(self):
+        pool = self._pool()
+        return pool["queued"] + pool["active"]
+
+    def _succeeded(self):
+        """As the scheduler tells it; -1 when there is none."""
+        try:
+            return self._pool()["succeeded"]
+        except (OSError, lean.Broken, lean.Refused):
+            try:
+                self._line = lean.Line(self._cluster.address)
+            except OSError:
+                pass  # it is asked again
+            return -1
+
+    def _numbers(self):
+        for file in glob.glob(os.path.join(self._notes, "*")):
+            with open(file, encoding="ascii") as notes:
+                # The last line may be half written.
+                yield from (int(line) for line in notes if line.endswith("\n"))
+
+    def _runs(self):
+        """How often each queued job has run."""
+        return collections.Counter(number for number in self._numbers() if number >= 0)
+
+    def _scheduler(self):
+        return self._cluster.status()["scheduler"]["pid"]
+
+    def _memory(self):
+        return round(processes.memory([self._scheduler()])["rss"])
+
+    def _store_mib(self):
+        file = os.path.join(self._folder, "scheduler", "store.mv.db")
+        return os.path.getsize(file) >> 20 if os.path.exists(file) else 0
