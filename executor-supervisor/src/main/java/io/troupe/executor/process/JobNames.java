@@ -17,6 +17,10 @@ final class JobNames {
   private final long[] numbers = new long[KEPT];
   private final String[] names = new String[KEPT];
   private final boolean several;
+
+  /** The number that was answered last. */
+  private long answered;
+
   private final Map<Long, String> unanswered = new HashMap<>();
 
   JobNames(boolean several) {
@@ -35,11 +39,17 @@ final class JobNames {
     }
   }
 
-  /** These have been answered. */
+  /** These have been answered, at least one. */
   synchronized void answered(List<Frame> frames) {
+    answered = frames.get(frames.size() - 1).id();
     if (several) {
       frames.forEach(frame -> unanswered.remove(frame.id()));
     }
+  }
+
+  /** Whether the job with this number has been answered. */
+  synchronized boolean isAnswered(long number) {
+    return several ? !unanswered.containsKey(number) : number <= answered;
   }
 
   /** The job with this number; empty for 0 and for one long ago. */

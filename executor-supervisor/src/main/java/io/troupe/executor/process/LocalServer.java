@@ -866,15 +866,15 @@ final class LocalServer implements ServerProcess {
   @Override
   public void readParts(long id, long place, Consumer<Parts> answer) {
     Path file = Path.of(sandbox.blobs().resolve(worker + "-" + start) + "-parts-" + id);
-    chores.execute(() -> readParts(file, place, PARTS_LOOKS, answer));
+    chores.execute(() -> readParts(id, file, place, PARTS_LOOKS, answer));
   }
 
-  private void readParts(Path file, long place, int looks, Consumer<Parts> answer) {
+  private void readParts(long id, Path file, long place, int looks, Consumer<Parts> answer) {
     Parts found = wholeLines(file, place);
-    if (found.lines().length > 0 || looks == 0 || over) {
+    if (found.lines().length > 0 || looks == 0 || over || names.isAnswered(id)) {
       answer.accept(found);
     } else {
-      later(() -> readParts(file, place, looks - 1, answer), PARTS_LOOK_MILLIS);
+      later(() -> readParts(id, file, place, looks - 1, answer), PARTS_LOOK_MILLIS);
     }
   }
 

@@ -51,7 +51,7 @@ public interface ServerProcess {
 
   /**
    * Tells what the job of this id, which runs, has yielded since that place, or that there is
-   * nothing when nothing comes for a second.
+   * nothing when nothing comes for a second or the job ends.
    *
    * @param place 0, or where the last answer ended
    */

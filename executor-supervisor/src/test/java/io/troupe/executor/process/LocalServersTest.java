@@ -596,6 +596,10 @@ class LocalServersTest {
     assertThat(expect(ServerEvent.Received.class).frames())
         .extracting(frame -> new String(frame.payload(), UTF_8))
         .containsExactly("[1,{\"two\":2},3]");
+    long asked = System.nanoTime();
+    server.readParts(1, more.next(), answers::add);
+    assertThat(answers.poll(60, TimeUnit.SECONDS).lines()).isEmpty();
+    assertThat(Duration.ofNanos(System.nanoTime() - asked)).isLessThan(Duration.ofMillis(900));
     assertThat(sandbox.blobs()).isEmptyDirectory();
   }
 
