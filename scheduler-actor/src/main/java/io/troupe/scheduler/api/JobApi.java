@@ -16,7 +16,10 @@ import akka.http.javadsl.server.RejectionHandler;
 import akka.http.javadsl.server.Route;
 import akka.http.scaladsl.model.EntityStreamException;
 import akka.http.scaladsl.model.EntityStreamSizeException;
+import akka.http.scaladsl.model.IllegalUriException;
+import akka.japi.function.Function;
 import java.util.Optional;
+import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionException;
 import java.util.concurrent.CompletionStage;
 import java.util.concurrent.TimeoutException;
@@ -50,28 +53,39 @@ public final class JobApi extends AllDirectives {
     return Http.get(system)
         .newServerAt(settings.host(), settings.port())
         .logTo(new ServerLog(LOG))
-        .bind(new JobApi(system, parts, settings).routes().handler(system));
+        .bind(new JobApi(system, parts, settings).handler());
   }
 
-  private Route routes() {
+  private Function<HttpRequest, CompletionStage<HttpResponse>> handler() {
     Blobs blobs = new Blobs(system, parts.blobs(), parts.jobs().blobs());
+    JobRoutes jobs = new JobRoutes(system, parts, settings, blobs);
+    Function<HttpRequest, CompletionStage<HttpResponse>> others =
+        routes(jobs, blobs).handler(system);
+    return request -> {
+      if (isFromElsewhere(request)) {
+        return CompletableFuture.completedFuture(FROM_ELSEWHERE.toResponse());
+      }
+      // To find a submission among the other routes takes longer than all that is done for it.
+      Optional<String> pool = JobRoutes.poolOfSubmission(request);
+      return pool.isEmpty()
+          ? others.apply(request)
+          : CompletableFuture.completedFuture(request)
+              .thenCompose(submission -> jobs.submit(pool.get(), submission))
+              .exceptionally(this::response);
+    };
+  }
+
+  private Route routes(JobRoutes jobs, Blobs blobs) {
     Route below =
         concat(
-            new JobRoutes(system, parts, settings, blobs).routes(),
+            jobs.routes(),
             new BlobRoutes(system, blobs).routes(),
             new PoolRoutes(system, parts).routes(),
             new FileRoutes(system, parts.files()).routes(),
             new SecretRoutes(system, parts.secrets()).routes(),
             new StoreRoutes(system, parts).routes(),
             new NodeRoutes(system, parts, settings).routes());
-    return withoutRequestTimeout(
-        () ->
-            extractRequest(
-                    request ->
-                        isFromElsewhere(request)
-                            ? complete(FROM_ELSEWHERE.toResponse())
-                            : pathPrefix(PathMatchers.segment("v1"), () -> below))
-                .seal(rejections(), exceptions()));
+    return pathPrefix(PathMatchers.segment("v1"), () -> below).seal(rejections(), exceptions());
   }
 
   /**
@@ -80,11 +94,16 @@ public final class JobApi extends AllDirectives {
    */
   private static boolean isFromElsewhere(HttpRequest request) {
     Optional<String> origin = request.getHeader("Origin").map(HttpHeader::value);
-    Optional<String> host = request.getHeader("Host").map(HttpHeader::value);
+    if (origin.isEmpty()) {
+      return false;
+    }
     // A name that leads to this machine may be another site's, too.
     Optional<String> own =
-        host.filter(name -> name.matches("(localhost|127[.0-9]+|\\[::1])(:\\d+)?"));
-    return origin.isPresent() && !origin.equals(own.map(name -> "http://" + name));
+        request
+            .getHeader("Host")
+            .map(HttpHeader::value)
+            .filter(name -> name.matches("(localhost|127[.0-9]+|\\[::1])(:\\d+)?"));
+    return !origin.equals(own.map(name -> "http://" + name));
   }
 
   private RejectionHandler rejections() {
@@ -137,6 +156,11 @@ public final class JobApi extends AllDirectives {
     }
     if (cause instanceof ApiException refusal) {
       return refusal.error().toResponse();
+    }
+    if (cause instanceof IllegalUriException) {
+      return ApiError.of(
+              400, "INVALID_REQUEST", "Not a query that can be read: " + cause.getMessage())
+          .toResponse();
     }
     if (cause instanceof EntityStreamSizeException
         || (cause instanceof EntityStreamException && isTooLarge(cause))) {

@@ -7,12 +7,14 @@ import akka.http.javadsl.model.ContentType;
 import akka.http.javadsl.model.ContentTypes;
 import akka.http.javadsl.model.HttpEntities;
 import akka.http.javadsl.model.HttpEntity;
+import akka.http.javadsl.model.HttpMethods;
 import akka.http.javadsl.model.HttpRequest;
 import akka.http.javadsl.model.HttpResponse;
 import akka.http.javadsl.model.MediaTypes;
 import akka.http.javadsl.model.RequestEntity;
 import akka.http.javadsl.model.ResponseEntity;
 import akka.http.javadsl.model.StatusCodes;
+import akka.http.javadsl.model.Uri;
 import akka.http.javadsl.model.headers.Location;
 import akka.http.javadsl.model.headers.RawHeader;
 import akka.http.javadsl.server.PathMatchers;
@@ -76,19 +78,31 @@ final class JobRoutes extends Asking {
     this.settings = settings;
   }
 
-  /** Below /v1. */
+  /**
+   * The pool that this request submits a job to; empty when it does something else. Such a request
+   * is for {@link #submit}, all others are for {@link #routes}.
+   */
+  static Optional<String> poolOfSubmission(HttpRequest request) {
+    Uri uri = request.getUri();
+    String path = uri.path();
+    if (request.method() != HttpMethods.POST
+        || !path.startsWith("/v1/pools/")
+        || !path.endsWith("/jobs")) {
+      return Optional.empty();
+    }
+    List<String> segments = new ArrayList<>();
+    uri.pathSegments().forEach(segments::add);
+    return segments.size() == 4 ? Optional.of(segments.get(2)) : Optional.empty();
+  }
+
+  /** All below /v1 but submissions. */
   Route routes() {
     return concat(
         path(
             PathMatchers.segment("pools")
                 .slash(PathMatchers.segment())
                 .slash(PathMatchers.segment("jobs")),
-            pool ->
-                post(
-                    () ->
-                        parameterMap(
-                            values ->
-                                extractRequest(request -> answer(submit(pool, values, request)))))),
+            pool -> post(this::reject)), // other methods: see poolOfSubmission
         path(
             PathMatchers.segment("pools")
                 .slash(PathMatchers.segment())
@@ -138,11 +152,10 @@ final class JobRoutes extends Asking {
 
   // ---- one job
 
-  private CompletionStage<HttpResponse> submit(
-      String pool, Map<String, String> values, HttpRequest request) {
+  CompletionStage<HttpResponse> submit(String pool, HttpRequest request) {
     Parameters parameters =
         Parameters.of(
-            values,
+            request.getUri().query().toMap(),
             Set.of(
                 "function",
                 "wait",

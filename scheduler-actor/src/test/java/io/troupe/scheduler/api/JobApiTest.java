@@ -517,6 +517,8 @@ class JobApiTest {
           GET    | /v1/pools/echo/nothing                      | ''   | 404 | ROUTE_NOT_FOUND
           DELETE | /v1/jobs                                    | ''   | 405 | METHOD_NOT_ALLOWED
           PUT    | /v1/pools/echo/jobs?function=f              | 1    | 405 | METHOD_NOT_ALLOWED
+          POST   | /v1/pools/echo/x/jobs?function=f            | 1    | 404 | ROUTE_NOT_FOUND
+          POST   | /v1/pools//jobs?function=f                  | 1    | 404 | ROUTE_NOT_FOUND
           POST   | /v1/teardown                                | ''   | 503 | NOT_SUBSCRIBED
           """)
   void what_cannot_be_is_refused_in_one_line_with_a_code(
@@ -528,12 +530,18 @@ class JobApiTest {
     assertThat(error.get("message").asText()).isNotBlank().doesNotContain("\n");
   }
 
-  @Test
-  void what_is_no_http_is_refused_in_the_same_form() throws Exception {
+  @ParameterizedTest
+  @ValueSource(
+      strings = {
+        "GET /v1/\u0001 HTTP/1.1",
+        "GET /v1/jobs?limit=%zz HTTP/1.1",
+        "POST /v1/pools/echo/jobs?function=%zz HTTP/1.1"
+      })
+  void what_cannot_be_read_is_refused_in_the_same_form(String line) throws Exception {
     try (var socket = new java.net.Socket(java.net.InetAddress.getLoopbackAddress(), api.port())) {
       socket
           .getOutputStream()
-          .write("GET /v1/\u0001 HTTP/1.1\r\nHost: x\r\n\r\n".getBytes(StandardCharsets.US_ASCII));
+          .write((line + "\r\nHost: x\r\n\r\n").getBytes(StandardCharsets.US_ASCII));
       socket.shutdownOutput();
       String answer = new String(socket.getInputStream().readAllBytes(), StandardCharsets.UTF_8);
       assertThat(answer).startsWith("HTTP/1.1 400").contains("\"code\":\"INVALID_REQUEST\"");
