@@ -618,7 +618,7 @@ final class LocalServer implements ServerProcess {
               spec.ports().get(0),
               (int) Math.min(ServerSettings.LARGEST_MESSAGE, settings.maxResultBytes()),
               width,
-              frames -> events.accept(new ServerEvent.Received(frames))));
+              this::received));
     } else {
       events.accept(new ServerEvent.Answered());
     }
@@ -641,6 +641,11 @@ final class LocalServer implements ServerProcess {
                     later(() -> probe(requests), PROBE_MILLIS);
                   }
                 });
+  }
+
+  private void received(List<Frame> frames) {
+    names.answered(frames);
+    events.accept(new ServerEvent.Received(frames));
   }
 
   private void answered(HttpJobs requests) {
@@ -950,8 +955,7 @@ final class LocalServer implements ServerProcess {
 
     @Override
     public void received(List<Frame> frames) {
-      names.answered(frames);
-      events.accept(new ServerEvent.Received(frames));
+      LocalServer.this.received(frames);
     }
 
     @Override
