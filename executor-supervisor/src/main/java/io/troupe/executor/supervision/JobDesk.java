@@ -159,6 +159,17 @@ final class JobDesk {
     runTime = runTime.with(outcomes);
   }
 
+  /**
+   * Whether the worker has more at hand than half of what it should have: news of it can wait for
+   * company, as no process waits for what they bring.
+   */
+  boolean hasPlenty(String worker) {
+    Place place = ready.get(worker);
+    return place != null
+        && place.jobs().size() > place.width()
+        && 2 * place.jobs().size() > runTime.depth(place.width());
+  }
+
   private Set<AttemptRef> jobsOf(String worker) {
     Place place = ready.get(worker);
     if (place == null) {

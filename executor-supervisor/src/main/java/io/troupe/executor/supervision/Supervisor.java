@@ -111,6 +111,7 @@ public final class Supervisor {
     ORPHANED,
     REJOIN,
     LINK_PATIENCE,
+    COMPANY,
     GRACE_OVER
   }
 
@@ -120,6 +121,9 @@ public final class Supervisor {
   private static final double WORKERS_SHARE = 0.8;
 
   private static final Duration REJOIN_PAUSE = Duration.ofSeconds(1);
+
+  /** How long an outcome may wait for company. */
+  private static final Duration COMPANY_AFTER = Duration.ofMillis(20);
 
   private static final class Seat {
     final String task;
@@ -150,6 +154,7 @@ public final class Supervisor {
   private final Map<String, Seat> workers = new LinkedHashMap<>();
   private final JobDesk desk = new JobDesk();
   private final Settlements settlements = new Settlements();
+  private final List<Outcome> inCompany = new ArrayList<>();
   private @Nullable Executor executor;
   private String pool = "";
   private @Nullable ClusterInfo cluster;
@@ -227,6 +232,7 @@ public final class Supervisor {
         .onMessage(LinkEnded.class, ended -> onLinkEnded())
         .onMessageEquals(Timer.REGISTER, this::register)
         .onMessageEquals(Timer.RENEW, this::renew)
+        .onMessageEquals(Timer.COMPANY, this::settleAll)
         .onMessageEquals(Timer.SAMPLE, this::sample)
         .onMessageEquals(Timer.REPORT, this::report)
         .onMessageEquals(Timer.REJOIN, this::join)
@@ -386,9 +392,25 @@ public final class Supervisor {
     }
     desk.settled(settled.worker(), settled.outcomes());
     place();
-    settle(withoutBlobs(settled.outcomes()));
+    settleSoon(settled.worker(), withoutBlobs(settled.outcomes()));
     changedSomething();
     return Behaviors.same();
+  }
+
+  /**
+   * Settles, but lets successes wait for company as long as their process has plenty to do: each
+   * message takes the processors that jobs compute on some hundred microseconds, on both sides.
+   */
+  private void settleSoon(String worker, List<Outcome> outcomes) {
+    if (!desk.hasPlenty(worker)
+        || outcomes.stream().anyMatch(each -> each.kind() != Outcome.Kind.SUCCEEDED)) {
+      settle(outcomes);
+      return;
+    }
+    if (inCompany.isEmpty()) {
+      timers.startSingleTimer(Timer.COMPANY, COMPANY_AFTER);
+    }
+    inCompany.addAll(outcomes);
   }
 
   // ---- payloads and results in files
@@ -480,9 +502,22 @@ public final class Supervisor {
     return shuttingDown ? 0 : desk.capacity();
   }
 
+  private Behavior<Command> settleAll() {
+    settle(List.of());
+    return Behaviors.same();
+  }
+
+  /** Settles these, after those that have waited for company. */
   private void settle(List<Outcome> outcomes) {
+    List<Outcome> all = outcomes;
+    if (!inCompany.isEmpty()) {
+      timers.cancel(Timer.COMPANY);
+      inCompany.addAll(outcomes);
+      all = List.copyOf(inCompany);
+      inCompany.clear();
+    }
     int capacity = capacity();
-    for (Settlements.Batch batch : settlements.add(outcomes)) {
+    for (Settlements.Batch batch : settlements.add(all)) {
       toQueue(new SupervisorToQueue.Settle(name(), batch.sequence(), batch.outcomes(), capacity));
       announcedCapacity = capacity;
     }
@@ -501,6 +536,7 @@ public final class Supervisor {
   }
 
   private Behavior<Command> renew() {
+    settleAll();
     resend();
     announcedCapacity = capacity();
     toQueue(new SupervisorToQueue.Renew(name(), desk.held(), desk.running(), announcedCapacity));
@@ -637,6 +673,7 @@ public final class Supervisor {
     if (scheduler == null || executor == null || cluster == null || queue != null) {
       return Behaviors.same();
     }
+    settleAll();
     List<AttemptRef> held = new ArrayList<>(desk.held());
     held.addAll(settlements.attempts());
     scheduler

@@ -30,6 +30,7 @@ import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.LinkedBlockingQueue;
 import java.util.concurrent.TimeUnit;
 import java.util.function.Predicate;
+import java.util.stream.IntStream;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.DisplayNameGeneration;
@@ -206,6 +207,32 @@ class SupervisorTest {
     assign(1);
     actors.pass(LEASE.dividedBy(3));
     assertThat(queue.receiveMessage()).isInstanceOf(SupervisorToQueue.Renew.class);
+  }
+
+  @Test
+  void outcomes_wait_for_company_until_their_process_has_half_of_what_it_should_have()
+      throws Exception {
+    FakeServer server = readyWorker("w1");
+    registered(1);
+    assign(0, jobs(200));
+    server.answer(1);
+    server.answer(80);
+    assertThat(settled("j1").outcomes()).hasSize(81);
+  }
+
+  @Test
+  void no_outcome_waits_for_company_for_long() throws Exception {
+    FakeServer server = readyWorker("w1");
+    registered(1);
+    assign(0, jobs(200));
+    server.answer(1);
+    server.expectJob(); // what has been said of the first one is heard by now
+    actors.pass(LEASE.dividedBy(3));
+    assertThat(settled("j1").outcomes()).hasSize(1);
+  }
+
+  private static String[] jobs(int count) {
+    return IntStream.rangeClosed(1, count).mapToObj(number -> "j" + number).toArray(String[]::new);
   }
 
   @Test
