@@ -6,6 +6,8 @@ import tempfile
 import time
 import unittest
 
+from troupe import guard as sweeping
+
 GUARD = pathlib.Path(__file__).resolve().parents[2] / "main/python/troupe/guard.py"
 
 
@@ -102,6 +104,61 @@ class GuardTest(unittest.TestCase):
         guard.stdin.close()
         self.assertEqual(0, guard.wait(60))
         self.assertFalse(own.exists())
+
+    def fake_group(self, path, pid):
+        """What looks like a worker's group with this process in it."""
+        path.mkdir(parents=True)
+        (path / "cgroup.procs").write_text(str(pid))
+        return path
+
+    def folder(self):
+        temporary = tempfile.TemporaryDirectory()
+        self.addCleanup(temporary.cleanup)
+        return pathlib.Path(temporary.name)
+
+    def sweep_after(self, gone, folder):
+        gone.kill()
+        gone.wait(60)
+        guard = self.guard(mark(self.sleeper()), str(folder))
+        guard.stdin.close()
+        self.assertEqual(0, guard.wait(60))
+
+    def test_groups_that_another_user_has_made_up_are_left_alone_with_the_processes_they_name(self):
+        if os.geteuid() != 0:
+            self.skipTest("only root can make what is another user's")
+        gone, victim, folder = self.sleeper(), self.sleeper(), self.folder()
+        made_up = self.fake_group(folder / f"troupe-worker-{mark(gone)}.p.0.1-1", victim.pid)
+        others = [made_up, folder / f"troupe-executor-{mark(gone)}", folder / f"troupe-secrets-{mark(gone)}"]
+        for each in others:
+            each.mkdir(exist_ok=True)
+            os.chown(each, 65534, 65534)
+        self.sweep_after(gone, folder)
+        self.assertIsNone(victim.poll())
+        self.assertEqual(set(others), set(folder.iterdir()))
+
+    def test_links_are_not_followed(self):
+        gone, victim, folder = self.sleeper(), self.sleeper(), self.folder()
+        target = self.fake_group(self.folder() / "target", victim.pid)
+        (target / "empty").mkdir()
+        for kind in ("worker", "executor", "secrets"):
+            (folder / f"troupe-{kind}-{mark(gone)}").symlink_to(target)
+        self.sweep_after(gone, folder)
+        self.assertIsNone(victim.poll())
+        self.assertTrue((target / "empty").exists())
+
+    def test_what_another_guard_removes_meanwhile_is_passed_over(self):
+        folder = self.folder()
+        for kind in ("worker", "executor", "secrets"):
+            for owner in "abc":
+                (folder / f"troupe-{kind}-{owner}").mkdir()
+
+        def doomed(_):
+            for each in folder.iterdir():
+                each.rmdir()  # as the other guard does between the list and the look at its entries
+            return True
+
+        sweeping.remove_folders(os.fsencode(folder), doomed)
+        self.assertEqual([], list(folder.iterdir()))
 
 
 if __name__ == "__main__":

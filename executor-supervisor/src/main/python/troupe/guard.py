@@ -9,11 +9,14 @@ that is gone, for when its guard was killed with it.
 
 What executors have made in each FOLDER goes in the end, for MARK, and at its start, for those that are gone: troupe-secrets-MARK, and the
 kernel's groups (cgroup) troupe-worker-MARK.WORKER with all their processes, wherever these may have hidden, and troupe-executor-MARK.
+Only folders of the guard's own user count, and no links: some FOLDERs can be written to by everybody, and whoever could have another's
+entry believed in there could have any process killed.
 """
 
 import os
 import shutil
 import signal
+import stat
 import sys
 import time
 
@@ -104,12 +107,22 @@ def remove_folders(folder, doomed):
     except OSError:
         return
     for name in names:
+        kind = next((kind for kind in (SECRETS, WORKER, EXECUTOR) if name.startswith(kind)), None)
+        if kind is None:
+            continue
+        mark = name[len(kind) :]
+        if not doomed(mark.partition(b".")[0] if kind == WORKER else mark):
+            continue
         path = os.path.join(folder, name)
-        if name.startswith(SECRETS) and doomed(name[len(SECRETS) :]) and os.lstat(path).st_uid == os.geteuid():
+        try:
+            found = os.lstat(path)
+        except OSError:
+            continue  # the guard of another executor has removed it meanwhile
+        if found.st_uid != os.geteuid() or not stat.S_ISDIR(found.st_mode):
+            continue
+        if kind == SECRETS:
             shutil.rmtree(path, ignore_errors=True)
-        elif name.startswith(WORKER) and doomed(name[len(WORKER) :].partition(b".")[0]):
-            remove_group(path)
-        elif name.startswith(EXECUTOR) and doomed(name[len(EXECUTOR) :]) and not processes(path):
+        elif kind == WORKER or not processes(path):
             remove_group(path)
 
 
