@@ -30,6 +30,17 @@ MODULE = """
     def die(_): os.kill(os.getpid(), 11)
     def say(text): print(text)
 """
+#: By signals it gets no further processes, and gets them again. The limit does not hold for root.
+FULL_MODULE = """
+    import os, resource, signal
+    if os.geteuid() == 0: os.setresuid(65534, 65534, 65534)
+    def limit(number, _):
+        soft, hard = resource.getrlimit(resource.RLIMIT_NPROC)
+        resource.setrlimit(resource.RLIMIT_NPROC, (0 if number == signal.SIGUSR1 else hard, hard))
+    signal.signal(signal.SIGUSR1, limit)
+    signal.signal(signal.SIGUSR2, limit)
+    def server(_): return os.getppid()
+"""
 
 
 def lives(pid):
@@ -153,6 +164,57 @@ class ForksTest(unittest.TestCase):
         _, pid = self.connect()
         stand_in.kill()
         eventually(lambda: not lives(pid))
+
+    def processes_allowed(self):
+        limits = pathlib.Path(f"/proc/{self.server.pid}/limits").read_bytes()
+        return limits.partition(b"Max processes")[2].split()[0]
+
+    def sleeps(self):
+        """How often the server has begun to wait for something."""
+        status = pathlib.Path(f"/proc/{self.server.pid}/status").read_text()
+        return int(status.partition("\nvoluntary_ctxt_switches:")[2].split()[0])
+
+    def test_a_worker_and_its_stand_in_that_end_at_once_leave_the_server_and_the_other_workers_alone(self):
+        self.serve()
+        self.fork()
+        other, _ = self.connect()
+        stand_in = self.fork()
+        _, pid = self.connect()
+        descriptors = pathlib.Path(f"/proc/{self.server.pid}/fd")
+        before = len(list(descriptors.iterdir()))
+        slow = socket.socket(socket.AF_UNIX)  # for which the server waits, so that it sees in one round what happens meanwhile
+        self.addCleanup(slow.close)
+        slow.connect(str(self.folder / "forks"))
+        eventually(lambda: len(list(descriptors.iterdir())) > before)
+        slept = self.sleeps()
+        os.kill(pid, signal.SIGKILL)
+        eventually(lambda: not lives(pid) and self.sleeps() > slept)  # so it has got SIGCHLD
+        stand_in.kill()
+        stand_in.wait(60)
+        slow.close()
+        self.fork()
+        _, third = self.connect()
+        self.assertTrue(lives(third))
+        self.assertEqual(self.server.pid, self.call(other, "who")["imported_by"])
+
+    def test_when_no_process_can_be_forked_who_came_is_told_and_the_server_and_its_workers_go_on(self):
+        self.serve(FULL_MODULE)
+        self.folder.chmod(0o755)
+        (self.folder / "s").chmod(0o777)  # also for another user than root
+        self.fork()
+        connection, _ = self.connect()
+        self.assertEqual(self.server.pid, self.call(connection, "server"))
+        self.server.send_signal(signal.SIGUSR1)
+        eventually(lambda: self.processes_allowed() == b"0")
+        stand_in = self.fork()
+        self.assertEqual(75, stand_in.wait(60))
+        # To its end, which comes only when the server has closed what it was handed.
+        self.assertEqual(b"troupe.worker: cannot fork: Resource temporarily unavailable\n", stand_in.stderr.read())
+        self.assertEqual(self.server.pid, self.call(connection, "server"))
+        self.server.send_signal(signal.SIGUSR2)
+        eventually(lambda: self.processes_allowed() != b"0")
+        self.fork()
+        self.assertEqual(self.server.pid, self.call(self.connect()[0], "server"))
 
     def test_workers_end_with_their_server_and_their_stand_ins_say_that_they_have_lost_it(self):
         self.serve()

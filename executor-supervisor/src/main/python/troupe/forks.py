@@ -93,7 +93,14 @@ class Server:
         except (OSError, EOFError, ValueError):
             connection.close()  # it has ended before it had said what it wanted
             return None
-        pid = os.fork()
+        try:
+            pid = os.fork()
+        except OSError as error:  # no room for one more: those that run go on, and who came may come again
+            for descriptor in descriptors:
+                os.close(descriptor)
+            tell(connection, {"text": f"troupe.worker: cannot fork: {error.strerror}\n", "code": EXIT_LOST})
+            connection.close()
+            return None
         if pid == 0:
             return self._become(order, descriptors, connection)
         for descriptor in descriptors:
@@ -131,7 +138,9 @@ class Server:
 
     def _abandoned(self, key):
         """Who stands for a child has ended: so does the child."""
-        pid = next(pid for pid, connection in self._children.items() if connection is key.fileobj)
+        pid = next((pid for pid, connection in self._children.items() if connection is key.fileobj), None)
+        if pid is None:
+            return  # both have ended, and the child was reaped in this very round of events
         self._events.unregister(key.fileobj)
         key.fileobj.close()
         kill(pid)
