@@ -60,6 +60,21 @@ MODULE = """
     def teardown(): print("torn down", flush=True)
 """
 
+ODD_MODULE = """
+    import sys, threading
+    events = {"a": threading.Event()}
+    def wait(name): return events[name].wait(60)
+    def release(name): events[name].set()
+    def __getattr__(name):
+        if name == "broken": raise RuntimeError("no such luck")
+        if name == "leaving": sys.exit(3)
+        if name == "endless":
+            print("looks", flush=True)
+            threading.Event().wait(60)
+        raise AttributeError(name)
+    def teardown(): print("torn down", flush=True)
+"""
+
 
 class CrewTest(unittest.TestCase):
     WIDTH = 3
@@ -141,6 +156,26 @@ class CrewTest(unittest.TestCase):
         self.assertEqual("SystemExit", worker.call("leave_async", None)[2]["type"])
         self.assertEqual("no-function", worker.call("nothing", None)[1])
         self.assertEqual((frames.RESULT, "", 4), worker.call("echo", 4))
+
+    def test_what_an_attribute_of_the_module_raises_when_it_is_looked_up_fails_its_job_only(self):
+        worker = self.connected(module=ODD_MODULE)
+        worker.send("wait", "a", 9)
+        kind, name, body = worker.call("broken", None)
+        self.assertEqual((frames.ERROR, "raised", "RuntimeError"), (kind, name, body["type"]))
+        self.assertEqual("no such luck", body["message"])
+        self.assertIn("mine.py", body["traceback"][0])
+        self.assertEqual("SystemExit", worker.call("leaving", None)[2]["type"])
+        self.assertEqual("no-function", worker.call("nothing", None)[1])
+        worker.send("release", "a", 10)
+        self.assertEqual({9, 10}, set(self.answers(worker, 2)))
+
+    def test_sigterm_ends_the_process_also_while_a_name_is_looked_up(self):
+        worker = self.connected(module=ODD_MODULE)
+        worker.send("endless", None, 1)
+        self.assertEqual(b"looks\n", worker.printed())
+        worker.process.send_signal(signal.SIGTERM)
+        self.assertEqual(b"torn down\n", worker.printed())
+        self.assertEqual(0, worker.process.wait(60))
 
     def test_a_job_in_a_thread_or_task_is_cancelled_and_the_others_run_on(self):
         worker = self.connected()

@@ -153,7 +153,9 @@ class Crew:
             raise frames.MalformedFrame(f"a frame of type {kind} is not for a worker")
         try:
             function, awaited = self._functions[name][0]
-        except LookupError as error:
+        except BaseException as error:  # also what the user's own code raises when it is asked for the name
+            if self._server.stopping:
+                raise
             function, awaited = _raising(error), False
         with self._lock:
             self._waiting.append(Job(ident, function, awaited, content, payload))

@@ -209,6 +209,11 @@ class Server:
         """Id of the job that runs; 0 when none does."""
         return self._running
 
+    @property
+    def stopping(self):
+        """Whether the process was told to end."""
+        return self._stopping
+
     # Signals: Python runs these between two steps of the main thread, so possibly inside the user's function.
 
     def on_interrupt(self, _signal, _frame):
