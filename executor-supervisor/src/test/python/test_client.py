@@ -197,14 +197,14 @@ class ClientTest(unittest.TestCase):
         raise OSError("the scheduler was killed")
 
     def stream(self, *connections):
-        """A stream whose connections say these lines, and whose result is [1, 2, 3]; it ends with the last one."""
+        """A stream whose connections say these lines, or that the scheduler is not ready, and whose result is [1, 2, 3]; it ends with the last one."""
         left = list(connections)
 
         def handler(method, path, query, body):
             if path == "/v1/jobs/results":
                 return ({"index": i, "id": "j", "result": [1, 2, 3]} for i, _ in enumerate(body))
             if method == "GET":
-                return self.chunks(left.pop(0))
+                return self.chunks(lines) if (lines := left.pop(0)) else (503, "", {"error": {"code": "STARTING", "message": "wait"}})
             return 202, "", {"id": "j"}
 
         return self.client(handler).stream("p", "f")
@@ -219,6 +219,9 @@ class ClientTest(unittest.TestCase):
 
     def test_a_stream_that_breaks_goes_on_where_it_was(self):
         self.assertEqual([1, 2, 3], list(self.stream([(1, 0, 1)], [(1, 0, 1), (1, 1, 2), (0, 0, 0)])))
+
+    def test_a_scheduler_that_still_reads_its_jobs_is_asked_for_a_stream_again(self):
+        self.assertEqual([1, 2, 3], list(self.stream([(1, 0, 1)], [], [(1, 0, 1), (1, 1, 2), (0, 0, 0)])))
 
     def test_another_attempt_is_told_and_begins_anew(self):
         stream = self.stream([(1, 0, 1), (1, 1, 2), (2, 0, 1)], [(2, 0, 1), (2, 1, 2), (2, 2, 3), (0, 0, 0)])

@@ -186,6 +186,8 @@ class JobStream(Iterator[Any]):
             target = "/v1/jobs/%s/stream" % _http.quoted(str(self.future.job_id))
             connection.send(connection.head("GET", target, JSON_TYPE, 0))
             answer = connection.answer(ANSWER_SECONDS)
+            if answer.status in (429, 503):
+                raise ConnectionError("the scheduler is not ready")  # asked again
             if answer.status >= 400:
                 raise _http.refused(answer, connection.body(answer))
             for lines in _http.whole_lines(connection.pieces(answer)):

@@ -27,8 +27,10 @@ import java.util.concurrent.CompletionStage;
 final class JobParts extends Asking {
   private static final Duration KEEP_ALIVE = Duration.ofSeconds(5);
 
-  /** Between two looks at a job that does not run. */
+  /** Between two looks at a job of which there is no news: at first, doubled up to the longest. */
   private static final Duration PAUSE = Duration.ofMillis(100);
+
+  private static final Duration LONGEST_PAUSE = Duration.ofSeconds(2);
 
   /** A supervisor that does not answer so long is asked again, if the job is still there. */
   private static final Duration SUPERVISOR_ANSWERS = Duration.ofSeconds(5);
@@ -41,9 +43,16 @@ final class JobParts extends Asking {
    * @param fence of the attempt; 0 before there was one
    * @param place in what its supervisor keeps
    * @param index of the next value
+   * @param pause before the next look, if there is no news
    */
-  private record At(int fence, long place, long index, boolean ended) {
-    static final At START = new At(0, 0, 0, false);
+  private record At(int fence, long place, long index, boolean ended, Duration pause) {
+    static final At START = new At(0, 0, 0, false, PAUSE);
+
+    At afterPause() {
+      Duration twice = pause.multipliedBy(2);
+      Duration next = twice.compareTo(LONGEST_PAUSE) < 0 ? twice : LONGEST_PAUSE;
+      return new At(fence, place, index, ended, next);
+    }
   }
 
   private final ActorSystem<?> system;
@@ -70,7 +79,7 @@ final class JobParts extends Asking {
       return CompletableFuture.completedFuture(Optional.empty());
     }
     if (entry.isEmpty()) {
-      return end(at, JobResults.unknown(at.index(), job));
+      return directory.isOpening() ? later(at) : end(at, JobResults.unknown(at.index(), job));
     }
     return this.<JobQueue.Command, JobQueue.Answer>ask(
             entry.get().queue(), replyTo -> new JobQueue.Locate(job, replyTo))
@@ -92,22 +101,22 @@ final class JobParts extends Asking {
   }
 
   private static At begin(JobQueue.Runs runs) {
-    return new At(runs.attempt().attempt(), 0, 0, false);
+    return new At(runs.attempt().attempt(), 0, 0, false, PAUSE);
   }
 
   private static CompletionStage<Optional<Pair<At, ByteString>>> end(At at, ByteString line) {
     return CompletableFuture.completedFuture(
-        Optional.of(Pair.create(new At(at.fence(), at.place(), at.index(), true), line)));
+        Optional.of(Pair.create(new At(at.fence(), at.place(), at.index(), true, PAUSE), line)));
   }
 
   private CompletionStage<Optional<Pair<At, ByteString>>> later(At at) {
     return Patterns.after(
-        PAUSE,
+        at.pause(),
         system.classicSystem().scheduler(),
         system.executionContext(),
         () ->
             CompletableFuture.completedFuture(
-                Optional.of(Pair.create(at, ByteString.emptyByteString()))));
+                Optional.of(Pair.create(at.afterPause(), ByteString.emptyByteString()))));
   }
 
   private CompletionStage<Optional<Pair<At, ByteString>>> read(JobQueue.Runs runs, At at) {
@@ -139,6 +148,6 @@ final class JobParts extends Asking {
         start = i + 1;
       }
     }
-    return Pair.create(new At(at.fence(), parts.next(), index, false), lines.result());
+    return Pair.create(new At(at.fence(), parts.next(), index, false, PAUSE), lines.result());
   }
 }

@@ -3,6 +3,7 @@ package io.troupe.scheduler.api;
 import akka.NotUsed;
 import akka.actor.typed.ActorSystem;
 import akka.http.javadsl.model.HttpRequest;
+import akka.pattern.Patterns;
 import akka.stream.javadsl.Framing;
 import akka.stream.javadsl.FramingTruncation;
 import akka.stream.javadsl.Source;
@@ -33,6 +34,9 @@ final class JobResults extends Asking {
   /** A queue holds a question for so long; then it is asked again. */
   private static final Duration WAIT = Duration.ofMinutes(1);
 
+  /** A scheduler that still reads its jobs does not know yet which are its own. */
+  private static final Duration ASKED_AGAIN_AFTER = Duration.ofMillis(100);
+
   private static final int LONGEST_ID = 300;
   private static final int BATCH_BYTES = 64 * 1024;
   private static final int LINE_BYTES = 128;
@@ -40,6 +44,7 @@ final class JobResults extends Asking {
 
   private record Line(long index, String id) {}
 
+  private final ActorSystem<?> system;
   private final QueueDirectory directory;
   private final int atOnce;
   private final Blobs blobs;
@@ -49,6 +54,7 @@ final class JobResults extends Asking {
    */
   JobResults(ActorSystem<?> system, QueueDirectory directory, int atOnce, Blobs blobs) {
     super(system);
+    this.system = system;
     this.directory = directory;
     this.atOnce = atOnce;
     this.blobs = blobs;
@@ -79,6 +85,13 @@ final class JobResults extends Asking {
 
   private CompletionStage<ByteString> result(Line line) {
     Optional<QueueEntry> entry = directory.ofJob(line.id());
+    if (entry.isEmpty() && directory.isOpening()) {
+      return Patterns.after(
+          ASKED_AGAIN_AFTER,
+          system.classicSystem().scheduler(),
+          system.executionContext(),
+          () -> result(line));
+    }
     if (entry.isEmpty()) {
       return CompletableFuture.completedFuture(unknown(line));
     }

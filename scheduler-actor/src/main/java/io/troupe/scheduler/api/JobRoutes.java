@@ -360,14 +360,17 @@ final class JobRoutes extends Asking {
       String id,
       akka.japi.function.Function<ActorRef<JobQueue.Answer>, JobQueue.Command> question,
       Duration wait) {
+    return ask(queueOf(id).queue(), question, wait);
+  }
+
+  private QueueEntry queueOf(String id) {
     Optional<QueueEntry> known = parts.directory().ofJob(id);
     if (known.isEmpty() && parts.directory().isOpening()) {
       throw new ApiException(
           ApiError.of(503, "STARTING", "The scheduler still reads its jobs; ask again in a moment")
               .after(Duration.ofSeconds(1)));
     }
-    QueueEntry entry = known.orElseThrow(() -> new ApiException(ApiError.jobNotFound(id)));
-    return ask(entry.queue(), question, wait);
+    return known.orElseThrow(() -> new ApiException(ApiError.jobNotFound(id)));
   }
 
   private static JobView job(JobQueue.Answer answer) {
@@ -479,9 +482,7 @@ final class JobRoutes extends Asking {
   }
 
   private HttpResponse stream(String id) {
-    if (parts.directory().ofJob(id).isEmpty()) {
-      throw new ApiException(ApiError.jobNotFound(id));
-    }
+    queueOf(id); // refuses an id that is none
     JobResults results = new JobResults(system, parts.directory(), settings.mapJobs(), blobs);
     return HttpResponse.create()
         .withStatus(StatusCodes.OK)

@@ -21,6 +21,8 @@ import io.troupe.scheduler.pool.SchedulerActor;
 import io.troupe.scheduler.pool.SchedulerActor.PoolView;
 import io.troupe.scheduler.store.Secrets;
 import io.troupe.scheduler.watch.TreeKeeper;
+import java.io.IOException;
+import java.io.UncheckedIOException;
 import java.time.Duration;
 import java.util.List;
 import java.util.concurrent.CompletionStage;
@@ -87,7 +89,8 @@ final class PoolRoutes extends Asking {
   }
 
   private void mustBeHere(PoolSpec spec, PoolFile file) {
-    if (!parts.files().has(file.sha256())) {
+    // Used from now on, so that it is not removed before the pool names it.
+    if (!isUsed(file.sha256())) {
       throw new ApiException(
           ApiError.of(
               400,
@@ -98,6 +101,14 @@ final class PoolRoutes extends Asking {
                   + spec.name()
                   + " is not here: send it first, PUT /v1/files/"
                   + file.sha256()));
+    }
+  }
+
+  private boolean isUsed(String sha256) {
+    try {
+      return parts.files().use(sha256);
+    } catch (IOException e) {
+      throw new UncheckedIOException(e);
     }
   }
 

@@ -5,6 +5,7 @@ import com.fasterxml.jackson.databind.node.JsonNodeFactory;
 import io.troupe.model.BlobRef;
 import io.troupe.model.ContentType;
 import io.troupe.model.PoolFile;
+import io.troupe.model.PoolSpec;
 import io.troupe.scheduler.pool.Store.StoreException;
 import java.io.IOException;
 import java.io.OutputStream;
@@ -123,8 +124,12 @@ public final class Backup implements AutoCloseable {
   }
 
   private void poolFiles(String spec) throws IOException {
-    for (PoolFile file : PoolSpecJson.read(JSON.readTree(spec)).files()) {
+    PoolSpec pool = PoolSpecJson.read(JSON.readTree(spec));
+    for (PoolFile file : pool.files()) {
       poolFiles.add(file.sha256());
+    }
+    if (!pool.requirements().isEmpty()) {
+      poolFiles.add(pool.requirements().sha256());
     }
   }
 

@@ -12,6 +12,7 @@ import java.io.IOException;
 import java.io.InputStream;
 import java.nio.file.AccessDeniedException;
 import java.nio.file.Files;
+import java.nio.file.InvalidPathException;
 import java.nio.file.NoSuchFileException;
 import java.nio.file.NotDirectoryException;
 import java.nio.file.Path;
@@ -56,12 +57,14 @@ public final class Secrets {
 
   private record Place(String pool, String name) {}
 
+  private final Path folder;
   private final byte[] salt;
   private final byte[] tokenKey = random();
   private final Map<Place, String> files = new HashMap<>();
   private final Map<Place, LinkedHashMap<String, byte[]>> contents = new HashMap<>();
 
-  private Secrets(byte[] salt) {
+  private Secrets(Path folder, byte[] salt) {
+    this.folder = folder;
     this.salt = salt;
   }
 
@@ -93,7 +96,7 @@ public final class Secrets {
       Files.write(written, random(), StandardOpenOption.SYNC);
       Files.move(written, file);
     }
-    return new Secrets(Files.readAllBytes(file));
+    return new Secrets(folder.toRealPath(), Files.readAllBytes(file));
   }
 
   private static byte[] random() {
@@ -112,7 +115,7 @@ public final class Secrets {
     List<PoolSecret> found = new ArrayList<>();
     List<byte[]> read = new ArrayList<>();
     for (PoolSecret secret : spec.secrets()) {
-      byte[] content = read(secret.name(), Path.of(secret.file()));
+      byte[] content = read(secret.name(), secret.file());
       read.add(content);
       found.add(secret.withVersion(version(spec.name(), secret.name(), content)));
     }
@@ -188,7 +191,7 @@ public final class Secrets {
       }
     }
     try {
-      byte[] content = read(name, Path.of(file));
+      byte[] content = read(name, file);
       if (version(pool, name, content).equals(version)) {
         keep(pool, new PoolSecret(name, file, version), content);
         return Optional.of(content);
@@ -229,11 +232,16 @@ public final class Secrets {
     }
   }
 
-  private static byte[] read(String name, Path file) {
+  private byte[] read(String name, String path) {
+    Path file = named(name, path);
     try {
-      check(name, file);
+      Path real = file.toRealPath();
+      if (real.startsWith("/proc") || real.startsWith("/sys") || real.startsWith(folder)) {
+        throw invalid(name, file + " is not for pools: it is the system's, or the scheduler's own");
+      }
+      check(name, real);
       byte[] content;
-      try (InputStream in = Files.newInputStream(file)) {
+      try (InputStream in = Files.newInputStream(real)) {
         content = in.readNBytes(LARGEST + 1);
       }
       if (content.length == 0) {
@@ -251,6 +259,14 @@ public final class Secrets {
           file + " cannot be read by the scheduler's user " + System.getProperty("user.name"));
     } catch (IOException e) {
       throw invalid(name, file + " cannot be read: " + e.getMessage());
+    }
+  }
+
+  private static Path named(String name, String path) {
+    try {
+      return Path.of(path);
+    } catch (InvalidPathException e) {
+      throw invalid(name, "its file has a name that cannot be here: " + e.getReason());
     }
   }
 

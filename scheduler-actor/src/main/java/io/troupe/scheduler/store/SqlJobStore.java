@@ -76,6 +76,14 @@ public final class SqlJobStore implements JobStore {
   };
   private static final String SELECTED = "select " + String.join(", ", COLUMNS);
 
+  /** The first of the columns, from 0, that may change as long as a job lives, as all after it. */
+  private static final int CHANGING = 14;
+
+  private static final String UPDATE =
+      "update live_jobs set "
+          + String.join(" = ?, ", List.of(COLUMNS).subList(CHANGING, COLUMNS.length))
+          + " = ? where id = ?";
+
   private static final ObjectMapper JSON =
       JsonMapper.builder().disable(DeserializationFeature.FAIL_ON_UNKNOWN_PROPERTIES).build();
 
@@ -256,10 +264,22 @@ public final class SqlJobStore implements JobStore {
           List<Long> live = new ArrayList<>();
           List<Long> over = new ArrayList<>();
           List<Long> held = new ArrayList<>();
+          List<Change> others = new ArrayList<>();
+          List<StoredJob> changed = new ArrayList<>();
           for (Change change : changes) {
+            StoredJob row = change.row();
+            boolean stays =
+                !again && change.from() == Place.LIVE && row != null && !row.state().ended();
+            if (stays) {
+              changed.add(row);
+            } else {
+              others.add(change);
+            }
             if (again || change.from() == Place.LIVE) {
-              live.add(change.id());
               held.add(change.id());
+              if (!stays) {
+                live.add(change.id());
+              }
             }
             if (again || change.from() == Place.ENDED) {
               over.add(change.id());
@@ -268,8 +288,9 @@ public final class SqlJobStore implements JobStore {
           delete(connection, Table.LIVE.sqlName, live);
           delete(connection, Table.ENDED.sqlName, over);
           delete(connection, "held_jobs", held);
-          insert(connection, Table.LIVE, rows(changes, false));
-          insert(connection, Table.ENDED, rows(changes, true));
+          update(connection, changed);
+          insert(connection, Table.LIVE, rows(others, false));
+          insert(connection, Table.ENDED, rows(others, true));
           hold(connection, changes);
           keys(connection, pool, changes, again);
           count(connection, pool, ended);
@@ -314,6 +335,26 @@ public final class SqlJobStore implements JobStore {
     }
   }
 
+  /** Changes what may change of jobs that stay in their table: no index has to know of it. */
+  private static void update(Connection connection, List<StoredJob> rows)
+      throws SQLException, JsonProcessingException {
+    if (rows.isEmpty()) {
+      return;
+    }
+    try (PreparedStatement statement = connection.prepareStatement(UPDATE)) {
+      for (StoredJob row : rows) {
+        fillChanging(statement, 1, row);
+        statement.setLong(COLUMNS.length - CHANGING + 1, row.id());
+        statement.addBatch();
+      }
+      for (int found : statement.executeBatch()) {
+        if (found == 0) {
+          throw new SQLException("a job that lives is not in its table");
+        }
+      }
+    }
+  }
+
   private static void insert(Connection connection, Table table, List<StoredJob> rows)
       throws SQLException, JsonProcessingException {
     if (rows.isEmpty()) {
@@ -345,20 +386,26 @@ public final class SqlJobStore implements JobStore {
     statement.setLong(12, terms.keepMillis());
     statement.setString(13, row.key());
     statement.setLong(14, row.submittedAt());
-    statement.setLong(15, row.due());
-    statement.setLong(16, row.expires());
-    statement.setString(17, row.state().name());
-    statement.setInt(18, row.fence());
-    statement.setInt(19, row.started());
-    statement.setInt(20, row.uncounted());
-    statement.setLong(21, row.startedAt());
-    statement.setLong(22, row.endedAt());
-    statement.setString(23, row.worker());
-    statement.setString(24, text(row.cause()));
-    statement.setString(25, row.resultType().name());
-    statement.setBytes(26, row.result());
-    statement.setBoolean(27, row.told());
-    statement.setLong(28, row.keepUntil());
+    fillChanging(statement, CHANGING + 1, row);
+  }
+
+  /** Fills in what may change, from this parameter on. */
+  private static void fillChanging(PreparedStatement statement, int first, StoredJob row)
+      throws SQLException, JsonProcessingException {
+    statement.setLong(first, row.due());
+    statement.setLong(first + 1, row.expires());
+    statement.setString(first + 2, row.state().name());
+    statement.setInt(first + 3, row.fence());
+    statement.setInt(first + 4, row.started());
+    statement.setInt(first + 5, row.uncounted());
+    statement.setLong(first + 6, row.startedAt());
+    statement.setLong(first + 7, row.endedAt());
+    statement.setString(first + 8, row.worker());
+    statement.setString(first + 9, text(row.cause()));
+    statement.setString(first + 10, row.resultType().name());
+    statement.setBytes(first + 11, row.result());
+    statement.setBoolean(first + 12, row.told());
+    statement.setLong(first + 13, row.keepUntil());
   }
 
   private static @Nullable String text(@Nullable Cause cause) throws JsonProcessingException {

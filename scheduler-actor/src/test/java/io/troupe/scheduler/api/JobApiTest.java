@@ -11,6 +11,7 @@ import io.troupe.model.ContentType;
 import io.troupe.protocol.Assignment;
 import io.troupe.protocol.Outcome;
 import io.troupe.scheduler.jobs.FakeSupervisor;
+import io.troupe.scheduler.store.FileStore;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.net.URI;
@@ -20,9 +21,12 @@ import java.net.http.HttpResponse;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.nio.file.attribute.FileTime;
+import java.time.Instant;
 import java.util.List;
 import java.util.Optional;
 import java.util.UUID;
+import java.util.concurrent.TimeUnit;
 import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.DisplayNameGeneration;
@@ -561,6 +565,33 @@ class JobApiTest {
   }
 
   @Test
+  void no_job_is_unknown_while_a_queue_still_reads_its_jobs(@TempDir Path folder) throws Exception {
+    try (RunningApi starting = RunningApi.start("", folder)) {
+      RunningApi before = api;
+      api = starting;
+      try {
+        starting.stored.hold();
+        apply("name = p");
+        HttpRequest request =
+            HttpRequest.newBuilder(URI.create(api.url("/v1/jobs/results")))
+                .POST(HttpRequest.BodyPublishers.ofString("\"0000000000000000\"\n"))
+                .build();
+        var results = http.sendAsync(request, HttpResponse.BodyHandlers.ofString());
+        for (String path : List.of("", "/result", "/stream")) {
+          HttpResponse<String> refused = send("GET", "/v1/jobs/0000000000000000" + path, "");
+          assertThat(refused.statusCode()).as(path).isEqualTo(503);
+          assertThat(json(refused).at("/error/code").asText()).isEqualTo("STARTING");
+        }
+        assertThat(results).isNotDone();
+        starting.stored.letGo();
+        assertThat(results.get(30, TimeUnit.SECONDS).body()).contains("JOB_NOT_FOUND");
+      } finally {
+        api = before;
+      }
+    }
+  }
+
+  @Test
   void a_full_queue_says_when_to_come_again(@TempDir Path folder) throws Exception {
     try (RunningApi small = RunningApi.start("troupe.jobs.max-queued = 1", folder)) {
       RunningApi before = api;
@@ -622,6 +653,25 @@ class JobApiTest {
     assertThat(send("PUT", path, "hello").statusCode()).isEqualTo(200);
     assertThat(send("HEAD", path, "").statusCode()).isEqualTo(200);
     assertThat(send("GET", path, "").body()).isEqualTo("hello");
+  }
+
+  @Test
+  void a_file_counts_as_used_when_a_pool_is_applied_that_names_it(@TempDir Path folder)
+      throws Exception {
+    FileStore files = FileStore.open(folder);
+    String sha256 = files.add(Files.writeString(folder.resolve("content"), "def f(x): ..."));
+    Instant longAgo = Instant.parse("2020-01-01T00:00:00Z");
+    Files.setLastModifiedTime(files.path(sha256), FileTime.from(longAgo));
+    try (RunningApi other = RunningApi.start("", folder)) {
+      String pool = "name = p, file = " + sha256;
+      HttpRequest apply =
+          HttpRequest.newBuilder(URI.create(other.url("/v1/pools")))
+              .POST(HttpRequest.BodyPublishers.ofString(pool))
+              .build();
+      assertThat(http.send(apply, HttpResponse.BodyHandlers.ofString()).statusCode())
+          .isEqualTo(200);
+      assertThat(Files.getLastModifiedTime(files.path(sha256)).toInstant()).isAfter(longAgo);
+    }
   }
 
   @Test

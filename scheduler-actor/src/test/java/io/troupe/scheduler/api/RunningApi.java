@@ -11,6 +11,7 @@ import akka.cluster.typed.Join;
 import com.typesafe.config.Config;
 import com.typesafe.config.ConfigFactory;
 import io.troupe.model.JobPolicy;
+import io.troupe.model.PoolFile;
 import io.troupe.model.PoolSecret;
 import io.troupe.model.PoolSize;
 import io.troupe.model.PoolSpec;
@@ -50,6 +51,7 @@ import java.util.concurrent.CompletionStage;
 public final class RunningApi implements AutoCloseable {
   static final Duration PATIENCE = Duration.ofSeconds(30);
 
+  final MemoryJobStore stored = new MemoryJobStore();
   final BlobStore blobs;
   final Secrets secrets;
   final Database database;
@@ -82,8 +84,7 @@ public final class RunningApi implements AutoCloseable {
     Metrics metrics = new Metrics(directory);
     ActorRef<JobQueues.Command> queues =
         spawn(
-            JobQueues.create(
-                scheduler, directory, jobs, new MemoryJobStore(), new SteadyTime(), metrics::times),
+            JobQueues.create(scheduler, directory, jobs, stored, new SteadyTime(), metrics::times),
             "queues");
     tree = spawn(TreeKeeper.create(scheduler, directory), "tree");
     ActorRef<SupervisorFact> facts = spawn(forward(tree), "facts");
@@ -157,7 +158,7 @@ public final class RunningApi implements AutoCloseable {
     return new RunningApi(ConfigFactory.parseString(settings), folder);
   }
 
-  /** A pool file as the tests write it: name, and perhaps protocol. */
+  /** A pool file as the tests write it: name, and perhaps protocol, secrets, the hash of a file. */
   static PoolSpec readPool(String text) {
     Config pool = ConfigFactory.parseString(text);
     if (!pool.hasPath("name")) {
@@ -177,7 +178,9 @@ public final class RunningApi implements AutoCloseable {
             pool.getString("name"),
             "python3 -m troupe.worker demo",
             protocol,
-            List.of(),
+            pool.hasPath("file")
+                ? List.of(new PoolFile("demo.py", pool.getString("file")))
+                : List.of(),
             new Resources(0.5, 128, 0),
             new PoolSize.PerAgent(),
             new JobPolicy(Duration.ofSeconds(60), 3, JobPolicy.Durability.MEMORY),

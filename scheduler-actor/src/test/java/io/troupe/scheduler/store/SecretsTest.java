@@ -122,6 +122,29 @@ class SecretsTest {
   }
 
   @Test
+  void what_the_system_or_the_scheduler_itself_keeps_is_for_no_pool() throws IOException {
+    Path link = Files.createSymbolicLink(folder.resolve("link"), Path.of("/proc/self/environ"));
+    Secrets secrets = secrets();
+    for (Path own :
+        List.of(link, Path.of("/proc/self/environ"), folder.resolve("node/secrets.salt"))) {
+      assertThatThrownBy(() -> secrets.taken(pool("p", own)))
+          .isInstanceOf(InvalidSecretException.class)
+          .hasMessage(
+              "secret KEY: %s is not for pools: it is the system's, or the scheduler's own"
+                  .formatted(own));
+    }
+  }
+
+  @Test
+  void a_name_that_no_file_can_have_is_refused_in_one_line() throws IOException {
+    PoolSpec pool = pool("p", folder).withSecrets(List.of(new PoolSecret("KEY", "/x\u0000y", "")));
+    Secrets secrets = secrets();
+    assertThatThrownBy(() -> secrets.taken(pool))
+        .isInstanceOf(InvalidSecretException.class)
+        .hasMessageStartingWith("secret KEY: its file has a name that cannot be here: ");
+  }
+
+  @Test
   void another_users_file_is_refused() throws IOException {
     Path file = file(SECRET, "rw-------");
     org.junit.jupiter.api.Assumptions.assumeTrue(

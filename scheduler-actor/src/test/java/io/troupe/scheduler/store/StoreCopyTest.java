@@ -5,12 +5,16 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import io.troupe.model.BlobRef;
 import io.troupe.model.Cause;
+import io.troupe.model.Container;
 import io.troupe.model.ContentType;
+import io.troupe.model.HttpChecks;
 import io.troupe.model.JobPolicy;
 import io.troupe.model.PoolFile;
 import io.troupe.model.PoolSize;
 import io.troupe.model.PoolSpec;
+import io.troupe.model.Requirements;
 import io.troupe.model.Resources;
+import io.troupe.model.Upkeep;
 import io.troupe.model.WorkerProtocol;
 import io.troupe.scheduler.jobs.JobState;
 import io.troupe.scheduler.jobs.JobStore;
@@ -20,6 +24,7 @@ import io.troupe.scheduler.pool.Store;
 import io.troupe.scheduler.pool.Store.StoreException;
 import java.io.ByteArrayOutputStream;
 import java.io.IOException;
+import java.io.UncheckedIOException;
 import java.nio.channels.FileChannel;
 import java.nio.channels.FileLock;
 import java.nio.charset.StandardCharsets;
@@ -141,6 +146,7 @@ class StoreCopyTest {
     BlobRef ref = blobs.keep(incoming, "j4");
     FileStore files = FileStore.open(store.folder().resolve("files"));
     String module = files.add(Files.writeString(folder.resolve("module.py"), "def f(x): ..."));
+    String required = files.add(Files.writeString(folder.resolve("r.txt"), "six==1.16.0"));
     files.add(Files.writeString(folder.resolve("other.py"), "of no pool"));
     byte[] large = new byte[3 << 20];
     Arrays.fill(large, (byte) 200);
@@ -159,7 +165,12 @@ class StoreCopyTest {
                               new Resources(0.25, 96.5, 2),
                               new PoolSize.PerAgent(),
                               new JobPolicy(Duration.ofSeconds(1), 7, JobPolicy.Durability.STORE),
-                              Map.of("KEY", "v\u00e4lue\n")),
+                              Map.of("KEY", "v\u00e4lue\n"),
+                              PoolSpec.DEFAULT_START_TIMEOUT,
+                              Upkeep.NONE,
+                              HttpChecks.NONE,
+                              new Requirements(required, "python3", "", Duration.ofMinutes(1)),
+                              Container.NONE),
                           true))));
       add(
           database,
@@ -169,6 +180,14 @@ class StoreCopyTest {
           job(4, JobState.QUEUED, ContentType.BYTES_BLOB, ref.bytes(), null));
     }
     return store;
+  }
+
+  private static String content(Path file) {
+    try {
+      return Files.readString(file);
+    } catch (IOException e) {
+      throw new UncheckedIOException(e);
+    }
   }
 
   private static Map<String, List<String>> rows(StoreLocation store) throws IOException {
@@ -220,7 +239,8 @@ class StoreCopyTest {
       assertThat(blobs)
           .singleElement()
           .satisfies(it -> assertThat(it).hasContent("a large payload"));
-      assertThat(files).singleElement().satisfies(it -> assertThat(it).hasContent("def f(x): ..."));
+      assertThat(files.map(StoreCopyTest::content))
+          .containsExactlyInAnyOrder("def f(x): ...", "six==1.16.0");
     }
   }
 
