@@ -31,7 +31,7 @@ ENDS = {
     "leave": ("DEAD", "USER", "exited with code 0", 10),
     "hang": ("DEAD", "TIMEOUT", "longer than its timeout", 2),
     "deaf": ("DEAD", "TIMEOUT", "longer than its timeout", 1),
-    "leak": ("DEAD", "OOM", "more than its limit of 64 MiB", 4),
+    "leak": ("DEAD", "OOM", "64 MiB", 4),
     "daemon": ("SUCCEEDED", None, None, 10),
     "talk": ("SUCCEEDED", None, None, 10),
     "close_output": ("SUCCEEDED", None, None, 10),
