@@ -88,7 +88,7 @@ final class JobPipe {
   }
 
   boolean isEmpty() {
-    return running.isEmpty();
+    return running.isEmpty() && waiting.isEmpty();
   }
 
   int size() {
@@ -116,25 +116,29 @@ final class JobPipe {
   }
 
   /**
-   * Takes answers; the outcomes they are. Of jobs that were answered together nobody knows how long
-   * each took: they share the time.
+   * Takes answers. Of jobs that were answered together nobody knows how long each took: they share
+   * the time.
    *
+   * @param outcomes gets the outcomes they are; those of the frames before a bad one, too
    * @throws IllegalArgumentException when a frame answers nothing that was asked; the text is for
-   *     people
+   *     people, and the job it named is still here
    */
-  List<Outcome> answered(List<Frame> frames, long now) {
+  void answered(List<Frame> frames, long now, List<Outcome> outcomes) {
     long shared = frames.size() > 1 ? shareOf(frames, now) : -1;
-    List<Outcome> outcomes = new ArrayList<>(frames.size());
     for (Frame frame : frames) {
-      Sent entry = answeredBy(frame);
+      int place = answeredBy(frame);
+      Sent entry = running.get(place);
       long micros = shared >= 0 ? shared : (now - entry.since) / 1000;
-      outcomes.add(outcome(entry, frame, micros));
+      outcomes.add(outcome(entry, frame, micros)); // throws before anything is forgotten
+      running.remove(place);
+      if (entry.unwanted) {
+        unwanted--;
+      }
       Sent next = waiting.pollFirst();
       if (next != null) {
         begin(next, now);
       }
     }
-    return outcomes;
   }
 
   private long shareOf(List<Frame> frames, long now) {
@@ -147,10 +151,11 @@ final class JobPipe {
     return nanos / 1000 / frames.size();
   }
 
-  private Sent answeredBy(Frame frame) {
+  /** The place of the running job that it answers. */
+  private int answeredBy(Frame frame) {
     for (int i = 0; i < running.size(); i++) {
       if (running.get(i).id == frame.id()) {
-        return running.remove(i);
+        return i;
       }
     }
     throw new IllegalArgumentException(
@@ -166,9 +171,6 @@ final class JobPipe {
 
   private Outcome outcome(Sent entry, Frame frame, long micros) {
     Assignment job = entry.job;
-    if (entry.unwanted) {
-      unwanted--;
-    }
     return switch (frame.type()) {
       case RESULT ->
           new Outcome(

@@ -19,6 +19,7 @@ import io.troupe.protocol.TaskData;
 import io.troupe.protocol.WorkerStatus.ProcessStatus;
 import io.troupe.protocol.codec.Frame;
 import java.time.Duration;
+import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
@@ -265,6 +266,7 @@ final class Worker {
   private Behavior<Command> ready(ServerProcess server) {
     doom = null;
     endings.clear();
+    heartbeats.clear(); // each process numbers its jobs from 1
     timers.startSingleTimer(Timer.STABLE, settings.stableAfter());
     wear.anew(nanoClock.getAsLong(), ThreadLocalRandom.current().nextDouble());
     wear.age().ifPresent(age -> timers.startSingleTimer(Timer.OLD, age));
@@ -335,12 +337,16 @@ final class Worker {
 
   private Behavior<Command> onReceived(
       ServerEvent.Received received, ServerProcess server, JobPipe pipe) {
+    List<Outcome> outcomes = new ArrayList<>(received.frames().size());
     try {
-      List<Outcome> outcomes = pipe.answered(received.frames(), nanoClock.getAsLong());
-      supervisor.tell(new WorkerFact.Settled(id, outcomes));
+      pipe.answered(received.frames(), nanoClock.getAsLong(), outcomes);
     } catch (IllegalArgumentException e) {
       return doomed(
           server, new Doom(Cause.Kind.USER, "the process was killed: " + e.getMessage(), true));
+    } finally {
+      if (!outcomes.isEmpty()) { // what came before a bad frame counts
+        supervisor.tell(new WorkerFact.Settled(id, outcomes));
+      }
     }
     crashes = 0;
     wear.did(received.frames().size());

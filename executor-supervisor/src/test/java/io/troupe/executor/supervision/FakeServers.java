@@ -17,6 +17,7 @@ import java.util.concurrent.BlockingQueue;
 import java.util.concurrent.LinkedBlockingQueue;
 import java.util.concurrent.TimeUnit;
 import java.util.function.Consumer;
+import java.util.stream.LongStream;
 import org.jspecify.annotations.Nullable;
 
 /** Server processes that do just what a test says. */
@@ -165,10 +166,17 @@ final class FakeServers implements ServerLauncher {
                   new Frame(Frame.Type.ERROR, ContentType.JSON, id, kind, body.getBytes(UTF_8)))));
     }
 
-    void answerWithId(long id) {
+    void answerWithId(long... ids) {
+      frames(Frame.Type.RESULT, ids);
+    }
+
+    /** Sends empty frames of this type, together. */
+    void frames(Frame.Type type, long... ids) {
       events.accept(
           new ServerEvent.Received(
-              List.of(new Frame(Frame.Type.RESULT, ContentType.JSON, id, "", new byte[0]))));
+              LongStream.of(ids)
+                  .mapToObj(id -> new Frame(type, ContentType.JSON, id, "", new byte[0]))
+                  .toList()));
     }
 
     Frame expectJob() {

@@ -21,6 +21,7 @@ import io.troupe.protocol.AttemptRef;
 import io.troupe.protocol.Outcome;
 import io.troupe.protocol.Parts;
 import io.troupe.protocol.TaskData;
+import io.troupe.protocol.codec.Frame;
 import java.time.Duration;
 import java.util.List;
 import java.util.Map;
@@ -30,6 +31,8 @@ import org.junit.jupiter.api.DisplayNameGeneration;
 import org.junit.jupiter.api.DisplayNameGenerator;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.extension.RegisterExtension;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.EnumSource;
 
 @DisplayNameGeneration(DisplayNameGenerator.ReplaceUnderscores.class)
 class WorkerTest {
@@ -547,6 +550,35 @@ class WorkerTest {
   }
 
   @Test
+  void what_a_process_has_answered_before_it_answers_what_it_was_not_asked_counts() {
+    FakeServer server = readyServer();
+    run("a", "b", "c");
+    server.answerWithId(1, 99);
+    assertThat(kinds(expectSettled())).containsExactly("a SUCCEEDED");
+    assertThat(server.told()).isEqualTo("kill");
+    server.began(2);
+    server.dieBy(9);
+    assertThat(kinds(expectSettled())).containsExactly("b LOST", "c NOT_STARTED");
+  }
+
+  @ParameterizedTest
+  @EnumSource(
+      value = Frame.Type.class,
+      names = {"HELLO", "JOB", "SHUTDOWN", "CANCEL"})
+  void a_process_that_sends_what_is_no_answer_loses_none_of_its_jobs(Frame.Type type) {
+    FakeServer server = readyServer();
+    run("a", "b");
+    server.frames(type, 1);
+    assertThat(server.told()).isEqualTo("kill");
+    server.began(1);
+    server.dieBy(9);
+    List<Outcome> outcomes = expectSettled();
+    assertThat(kinds(outcomes)).containsExactly("a LOST", "b NOT_STARTED");
+    assertThat(outcomes.get(0).cause().message())
+        .isEqualTo("the process was killed: it sent a frame of type " + type);
+  }
+
+  @Test
   void a_process_that_closes_its_socket_and_lives_on_is_killed_after_a_while() {
     FakeServer server = readyServer();
     server.hangUp("");
@@ -665,6 +697,27 @@ class WorkerTest {
     Outcome outcome = expectSettled().get(0);
     assertThat(outcome.kind()).isEqualTo(Outcome.Kind.LOST);
     assertThat(outcome.cause().message()).isEqualTo("the job gave no sign of life for 8000 ms");
+  }
+
+  @Test
+  void the_silence_of_a_job_does_not_count_for_the_first_job_of_the_next_process() {
+    restart(1, Duration.ZERO, 0, Duration.ofSeconds(8));
+    FakeServer old = readyServer();
+    run("a");
+    old.expectJob();
+    actors.pass(Duration.ofSeconds(7));
+    old.answerWithId(1);
+    assertThat(kinds(expectSettled())).containsExactly("a SUCCEEDED");
+    FakeServer next = servers.next().ready();
+    expectState(WorkerState.READY);
+    run("b");
+    next.expectJob();
+    actors.pass(Duration.ofSeconds(2));
+    worker.tell(Worker.Sample.NOW);
+    expectState(WorkerState.READY);
+    assertThat(next.toldNothing()).isTrue();
+    next.answerWithId(1);
+    assertThat(kinds(expectSettled())).containsExactly("b SUCCEEDED");
   }
 
   private FakeServer readyServerFor(int concurrency) {
