@@ -2,6 +2,7 @@ package io.troupe.executor.process;
 
 import static java.nio.charset.StandardCharsets.ISO_8859_1;
 import static java.nio.charset.StandardCharsets.UTF_8;
+import static java.nio.file.LinkOption.NOFOLLOW_LINKS;
 
 import io.troupe.executor.channel.Channel;
 import io.troupe.executor.channel.ChannelListener;
@@ -25,12 +26,13 @@ import java.io.File;
 import java.io.IOException;
 import java.io.InputStream;
 import java.io.OutputStream;
-import java.io.RandomAccessFile;
 import java.net.InetAddress;
 import java.net.InetSocketAddress;
 import java.net.Socket;
+import java.nio.ByteBuffer;
 import java.nio.channels.FileChannel;
 import java.nio.file.Files;
+import java.nio.file.InvalidPathException;
 import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
 import java.util.Arrays;
@@ -220,10 +222,19 @@ final class LocalServer implements ServerProcess {
       ended = trouble("cannot be started: " + e.getMessage(), true);
     } finally {
       over = true;
-      channels.forget(token);
-      secrets.remove(ownFolder());
+      cleanUp();
     }
     events.accept(ended);
+  }
+
+  /** Whatever comes of it, the end of the process is told after it. */
+  private void cleanUp() {
+    try {
+      channels.forget(token);
+      secrets.remove(ownFolder());
+    } catch (RuntimeException e) {
+      log.warn("Worker {} leaves something behind", worker, e);
+    }
   }
 
   private ServerEvent.@Nullable Ended checkFiles() throws IOException {
@@ -490,8 +501,12 @@ final class LocalServer implements ServerProcess {
   }
 
   private List<String> stacks() {
+    Path file = sandbox.stacks(worker, start);
+    if (!isFile(file)) {
+      return List.of(); // it does not write any
+    }
     try {
-      return Files.readAllLines(sandbox.stacks(worker, start), ISO_8859_1).stream()
+      return Files.readAllLines(file, ISO_8859_1).stream()
           .filter(line -> !line.isBlank())
           .limit(STACK_LINES)
           .toList();
@@ -797,7 +812,10 @@ final class LocalServer implements ServerProcess {
 
   /** Whether it is there: a process that makes this file takes SIGQUIT as an order to write it. */
   private boolean emptied(Path file) {
-    try (FileChannel channel = FileChannel.open(file, StandardOpenOption.WRITE)) {
+    if (!isFile(file)) {
+      return false;
+    }
+    try (FileChannel channel = FileChannel.open(file, StandardOpenOption.WRITE, NOFOLLOW_LINKS)) {
       channel.truncate(0);
       return true;
     } catch (IOException e) {
@@ -869,8 +887,32 @@ final class LocalServer implements ServerProcess {
   }
 
   @Override
+  public boolean mayHandOver(String path) {
+    try {
+      Path file = Path.of(path);
+      return sandbox.blobs().equals(file.getParent())
+          && file.getFileName().toString().startsWith(ownFolder() + "-")
+          && isOwnBlob(file);
+    } catch (InvalidPathException e) {
+      return false;
+    }
+  }
+
+  private boolean isOwnBlob(Path file) {
+    return Files.isDirectory(sandbox.blobs(), NOFOLLOW_LINKS) && isFile(file);
+  }
+
+  /**
+   * What a process may have put there need be no file: a link leads to what is not its own, and a
+   * pipe keeps who opens it waiting.
+   */
+  private static boolean isFile(Path file) {
+    return Files.isRegularFile(file, NOFOLLOW_LINKS);
+  }
+
+  @Override
   public void readParts(long id, long place, Consumer<Parts> answer) {
-    Path file = Path.of(sandbox.blobs().resolve(worker + "-" + start) + "-parts-" + id);
+    Path file = sandbox.blobs().resolve(ownFolder() + "-parts-" + id);
     chores.execute(() -> readParts(id, file, place, PARTS_LOOKS, answer));
   }
 
@@ -884,16 +926,22 @@ final class LocalServer implements ServerProcess {
   }
 
   /** As many whole lines as fit a message. */
-  private static Parts wholeLines(Path file, long place) {
-    try (RandomAccessFile in = new RandomAccessFile(file.toFile(), "r")) {
-      in.seek(place);
-      byte[] lines = new byte[(int) Math.min(PARTS_BYTES, Math.max(0, in.length() - place))];
-      in.readFully(lines);
-      int end = lines.length;
-      while (end > 0 && lines[end - 1] != '\n') {
+  private Parts wholeLines(Path file, long place) {
+    if (!isOwnBlob(file)) {
+      return Parts.noneSince(place);
+    }
+    try (FileChannel in = FileChannel.open(file, StandardOpenOption.READ, NOFOLLOW_LINKS)) {
+      long there = Math.max(0, in.size() - place);
+      ByteBuffer lines = ByteBuffer.allocate((int) Math.min(PARTS_BYTES, there));
+      int read = 0;
+      while (read >= 0 && lines.hasRemaining()) {
+        read = in.read(lines, place + lines.position());
+      }
+      int end = lines.position();
+      while (end > 0 && lines.get(end - 1) != '\n') {
         end--;
       }
-      return new Parts(place + end, Arrays.copyOf(lines, end));
+      return new Parts(place + end, Arrays.copyOf(lines.array(), end));
     } catch (IOException e) {
       return Parts.noneSince(place); // it has not begun, or has ended
     }

@@ -3,6 +3,7 @@ package io.troupe.executor.process;
 import io.troupe.executor.channel.HttpSecrets;
 import io.troupe.protocol.TaskData;
 import java.io.IOException;
+import java.io.UncheckedIOException;
 import java.nio.ByteBuffer;
 import java.nio.channels.SeekableByteChannel;
 import java.nio.file.FileAlreadyExistsException;
@@ -158,7 +159,7 @@ public final class SecretFiles implements AutoCloseable {
       for (Path path : all.sorted(Comparator.reverseOrder()).toList()) {
         Files.deleteIfExists(path);
       }
-    } catch (IOException e) {
+    } catch (IOException | UncheckedIOException e) { // the latter from the walk itself
       log.warn("Secrets stay in {}: {}", tree, e.getMessage());
     }
   }

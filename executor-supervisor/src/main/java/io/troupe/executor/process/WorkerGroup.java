@@ -1,6 +1,7 @@
 package io.troupe.executor.process;
 
 import java.io.IOException;
+import java.io.UncheckedIOException;
 import java.nio.file.DirectoryNotEmptyException;
 import java.nio.file.Files;
 import java.nio.file.NoSuchFileException;
@@ -141,7 +142,7 @@ final class WorkerGroup {
       } catch (DirectoryNotEmptyException e) {
         trouble = "it is not the kernel's";
         break;
-      } catch (IOException e) {
+      } catch (IOException | UncheckedIOException e) { // the latter from the walk itself
         trouble = String.valueOf(e.getMessage()); // what was killed takes a moment to end
       }
       LockSupport.parkNanos(BETWEEN_TRIES.toNanos());

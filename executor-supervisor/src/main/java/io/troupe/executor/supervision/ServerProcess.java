@@ -57,6 +57,14 @@ public interface ServerProcess {
    */
   void readParts(long id, long place, Consumer<Parts> answer);
 
+  /**
+   * Whether a result may be taken from there: it is a file that this process may have written for
+   * it, and no link. Looks at the file system of this machine.
+   *
+   * @param path as the process has told it
+   */
+  boolean mayHandOver(String path);
+
   /** The last lines that it has printed, oldest first. */
   List<String> lastOutput();
 

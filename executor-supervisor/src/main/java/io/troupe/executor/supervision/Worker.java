@@ -1,5 +1,7 @@
 package io.troupe.executor.supervision;
 
+import static java.nio.charset.StandardCharsets.UTF_8;
+
 import akka.actor.typed.ActorRef;
 import akka.actor.typed.Behavior;
 import akka.actor.typed.javadsl.ActorContext;
@@ -345,6 +347,7 @@ final class Worker {
           server, new Doom(Cause.Kind.USER, "the process was killed: " + e.getMessage(), true));
     } finally {
       if (!outcomes.isEmpty()) { // what came before a bad frame counts
+        outcomes.replaceAll(outcome -> withOwnFile(outcome, server));
         supervisor.tell(new WorkerFact.Settled(id, outcomes));
       }
     }
@@ -354,6 +357,15 @@ final class Worker {
     armDeadline(pipe);
     interruptIfUnwanted(server, pipe);
     return Behaviors.same();
+  }
+
+  /** Files are moved away and sent as results: a job may not name any but its own. */
+  private static Outcome withOwnFile(Outcome outcome, ServerProcess server) {
+    if (!outcome.type().isBlob() || server.mayHandOver(new String(outcome.body(), UTF_8))) {
+      return outcome;
+    }
+    return outcome.lost(
+        Cause.of(Cause.Kind.USER, "its result is said to be where its process wrote no file"));
   }
 
   private Behavior<Command> onHungUp(ServerEvent.HungUp hungUp, ServerProcess server) {

@@ -603,6 +603,72 @@ class LocalServersTest {
     assertThat(sandbox.blobs()).isEmptyDirectory();
   }
 
+  @ParameterizedTest
+  @ValueSource(
+      strings = {
+        "os.mkfifo(parts)",
+        "os.symlink(os.path.abspath('mine.py'), parts)",
+        "os.unlink(stacks) or os.mkfifo(stacks)"
+      })
+  void what_is_no_file_where_a_process_writes_its_parts_or_stacks_is_not_opened(String trick)
+      throws Exception {
+    module(
+        """
+        import os, time
+        def trick(_):
+            parts = os.environ["TROUPE_BLOBS"] + "-parts-1"
+            stacks = "../worker-mine.0.1-1.stacks"
+            %s
+            open("done", "x").close()
+            time.sleep(600)
+        """
+            .formatted(trick));
+    Files.createDirectories(sandbox.blobs());
+    launch(WorkerProtocol.FRAMES, FRAMES, List.of());
+    expect(ServerEvent.Started.class);
+    expect(ServerEvent.Answered.class);
+    send(1, "trick", "null");
+    Path done = sandbox.files().resolve("done");
+    eventually("it has put it there", () -> Files.exists(done));
+    server.recordStacks();
+    BlockingQueue<Parts> answers = new LinkedBlockingQueue<>();
+    server.readParts(1, 0, answers::add);
+    Parts parts = answers.poll(10, TimeUnit.SECONDS);
+    assertThat(parts).as("an answer").isNotNull();
+    assertThat(parts.lines()).isEmpty();
+  }
+
+  @Test
+  void only_files_that_a_process_may_have_written_for_results_are_taken_from_it() throws Exception {
+    module("import os\ndef place(_): return os.environ['TROUPE_BLOBS']\n");
+    Files.createDirectories(sandbox.blobs());
+    launch(WorkerProtocol.FRAMES, FRAMES, List.of());
+    expect(ServerEvent.Started.class);
+    expect(ServerEvent.Answered.class);
+    send(1, "place", "null");
+    String place =
+        new String(expect(ServerEvent.Received.class).frames().get(0).payload(), UTF_8)
+            .replace("\"", "");
+    Path result = Files.writeString(Path.of(place + "-7-1"), "result");
+    Path link = Files.createSymbolicLink(Path.of(place + "-7-2"), result);
+    Path directory = Files.createDirectory(Path.of(place + "-7-3"));
+    Path others = Files.writeString(sandbox.blobs().resolve("in-1"), "payload");
+    Path outside = Files.writeString(folder.resolve(result.getFileName()), "elsewhere");
+    assertThat(server.mayHandOver(result.toString())).isTrue();
+    assertThat(
+            List.of(
+                link.toString(),
+                directory.toString(),
+                others.toString(),
+                outside.toString(),
+                place + "-7-3/../" + result.getFileName(),
+                place + "-7-4",
+                place + "-\0",
+                "/",
+                ""))
+        .noneMatch(server::mayHandOver);
+  }
+
   private long read(long place, StringBuilder told, BlockingQueue<Parts> answers)
       throws InterruptedException {
     server.readParts(1, place, answers::add);
@@ -1018,6 +1084,37 @@ class LocalServersTest {
     secrets.stopAnswering();
     launch(WorkerProtocol.FRAMES, FRAMES, List.of());
     expect(ServerEvent.Prepared.class); // known already, so that no scheduler is needed
+  }
+
+  @Test
+  void the_end_of_a_process_is_told_though_what_it_left_with_its_secrets_cannot_be_removed()
+      throws Exception {
+    secrets.put("API_KEY", "v1", "correct horse");
+    secrets.announce();
+    itsSecrets = List.of(new TaskData.Secret("API_KEY", "v1"));
+    module(
+        """
+        import os
+        def bury(_):
+            folder = os.path.dirname(os.environ["API_KEY_FILE"])
+            os.chdir(folder)
+            for _ in range(25): # deeper than a path may be long
+                os.mkdir("d" * 200)
+                os.chdir("d" * 200)
+            return folder
+        """);
+    launch(WorkerProtocol.FRAMES, FRAMES, List.of());
+    expect(ServerEvent.Prepared.class);
+    expect(ServerEvent.Started.class);
+    expect(ServerEvent.Answered.class);
+    send(1, "bury", "null");
+    String answer = new String(expect(ServerEvent.Received.class).frames().get(0).payload(), UTF_8);
+    try {
+      server.terminate();
+      assertThat(expectEnd().exitCode()).isZero();
+    } finally {
+      new ProcessBuilder("rm", "-rf", answer.replace("\"", "")).start().waitFor();
+    }
   }
 
   @Test

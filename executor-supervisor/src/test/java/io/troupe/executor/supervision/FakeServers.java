@@ -269,6 +269,11 @@ final class FakeServers implements ServerLauncher {
     }
 
     @Override
+    public boolean mayHandOver(String path) {
+      return path.startsWith("/tmp/");
+    }
+
+    @Override
     public List<String> lastOutput() {
       return List.of("line");
     }

@@ -579,6 +579,19 @@ class WorkerTest {
   }
 
   @Test
+  void a_job_whose_result_is_in_a_file_that_is_not_its_process_own_is_lost() {
+    FakeServer server = readyServer();
+    run("a", "b");
+    server.answerFromFile(1, "/etc/passwd");
+    Outcome outcome = expectSettled().get(0);
+    assertThat(kinds(List.of(outcome))).containsExactly("a LOST");
+    assertThat(outcome.cause().message())
+        .isEqualTo("its result is said to be where its process wrote no file");
+    server.answerFromFile(1, "/tmp/r");
+    assertThat(kinds(expectSettled())).containsExactly("b SUCCEEDED");
+  }
+
+  @Test
   void a_process_that_closes_its_socket_and_lives_on_is_killed_after_a_while() {
     FakeServer server = readyServer();
     server.hangUp("");
