@@ -85,11 +85,13 @@ public final class Database implements AutoCloseable {
     }
     // Without a locking thread of its own, H2 holds the file through the operating system's lock.
     // It writes at each commit, and not up to half a second later, only if it is told to. Payloads
-    // and results are in their rows unless they are large.
+    // and results are in their rows unless they are large. A connection remembers some more
+    // statements than one write has; of eight, as H2 has it, it would parse each one every time.
     return open(
         "jdbc:h2:file:"
             + file
             + ";FILE_LOCK=FS;DB_CLOSE_ON_EXIT=FALSE;MAX_COMPACT_TIME=0;WRITE_DELAY=0"
+            + ";QUERY_CACHE_SIZE=64"
             + ";MAX_LENGTH_INPLACE_LOB=65536",
         "sa",
         "",
