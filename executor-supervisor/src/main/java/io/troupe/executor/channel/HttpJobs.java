@@ -44,6 +44,12 @@ public final class HttpJobs {
 
   private static final long LAST_PAUSE_MILLIS = 1000;
 
+  /**
+   * A connection that breaks mostly means that the server's process ends, of which is known a
+   * little later: that says what has become of its jobs, a broken connection does not.
+   */
+  private static final long END_IS_KNOWN_MILLIS = 2000;
+
   private final HttpClient client =
       HttpClient.newBuilder()
           .version(HttpClient.Version.HTTP_1_1)
@@ -137,6 +143,10 @@ public final class HttpJobs {
               if (response != null && response.statusCode() == BUSY && isWanted(job)) {
                 CompletableFuture.delayedExecutor(pause, TimeUnit.MILLISECONDS)
                     .execute(() -> again(job, request, pause));
+              } else if (response == null && isWanted(job)) {
+                // The slot stays taken: what waits must not be tried on a server that is no more.
+                CompletableFuture.delayedExecutor(END_IS_KNOWN_MILLIS, TimeUnit.MILLISECONDS)
+                    .execute(() -> done(job, answer(job, null, error)));
               } else {
                 done(job, answer(job, response, error));
               }

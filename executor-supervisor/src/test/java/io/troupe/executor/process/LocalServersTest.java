@@ -465,6 +465,31 @@ class LocalServersTest {
   }
 
   @Test
+  void of_a_server_that_speaks_http_its_end_is_told_and_not_that_its_connections_broke()
+      throws Exception {
+    module(
+        """
+        import http.server, os
+        class Handler(http.server.BaseHTTPRequestHandler):
+            def do_POST(self):
+                os._exit(3)
+        address = ("127.0.0.1", int(os.environ["PORT"]))
+        http.server.ThreadingHTTPServer(address, Handler).serve_forever()
+        """);
+    int port;
+    try (ServerSocket free = new ServerSocket(0)) {
+      port = free.getLocalPort();
+    }
+    launch(WorkerProtocol.HTTP, "python3 -B mine.py", List.of(), port);
+    expect(ServerEvent.Started.class);
+    expect(ServerEvent.Answered.class);
+    send(1, "leave", "1");
+    send(2, "echo", "2");
+    assertThat(expect(ServerEvent.Ended.class).exitCode()).isEqualTo(3);
+    assertThat(server.begun()).contains(1L);
+  }
+
+  @Test
   void a_python_worker_runs_as_many_jobs_at_once_as_its_pool_says() throws Exception {
     module(
         """
