@@ -3,6 +3,8 @@ package io.troupe.scheduler.api;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import akka.actor.typed.ActorRef;
+import io.troupe.protocol.Assignment;
+import io.troupe.protocol.Outcome;
 import io.troupe.scheduler.jobs.FakeSupervisor;
 import io.troupe.scheduler.jobs.QueueCounts;
 import java.io.IOException;
@@ -13,6 +15,8 @@ import java.net.http.HttpResponse;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
 import java.util.Optional;
+import java.util.concurrent.atomic.AtomicInteger;
+import java.util.function.Function;
 import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.DisplayNameGeneration;
@@ -74,6 +78,33 @@ class MapEndOfInputTest {
     Eventually.holds(() -> counts("left").cancelled() == JOBS);
   }
 
+  @Test
+  void of_a_map_that_its_client_leaves_half_way_nothing_runs_or_waits_not_even_in_the_store()
+      throws Exception {
+    int answered = 100;
+    AtomicInteger jobs = new AtomicInteger();
+    pool(
+        "kept, durability = store",
+        job -> jobs.incrementAndGet() > answered ? Optional.empty() : FakeSupervisor.echo(job));
+    try (MapClient client = new MapClient(api.port(), "kept")) {
+      client.send(LINES, LINES.length);
+      assertThat(client.readLines(answered)).isEqualTo(answered);
+      Eventually.holds(
+          () ->
+              counts("kept").running() > 0 && counts("kept").queued() > 0 && total("kept") == JOBS);
+    }
+    Eventually.holds(() -> counts("kept").cancelled() == JOBS - answered);
+    assertThat(counts("kept").running()).isZero();
+    assertThat(counts("kept").queued()).isZero();
+    assertThat(counts("kept").succeeded()).isEqualTo(answered);
+    Eventually.holds(() -> api.stored.rows().stream().allMatch(row -> row.state().ended()));
+  }
+
+  private long total(String pool) {
+    QueueCounts now = counts(pool);
+    return now.running() + now.queued() + now.succeeded();
+  }
+
   /** Lets the jobs end only after the scheduler has had the time to see the end of the input. */
   private void answersAll(MapClient client, String pool, ActorRef<FakeSupervisor.Command> worker)
       throws IOException {
@@ -86,17 +117,22 @@ class MapEndOfInputTest {
   }
 
   private ActorRef<FakeSupervisor.Command> pool(String name) throws Exception {
+    return pool(name, job -> Optional.empty());
+  }
+
+  private ActorRef<FakeSupervisor.Command> pool(
+      String terms, Function<Assignment, Optional<Outcome>> work) throws Exception {
     HttpResponse<Void> response =
         HttpClient.newHttpClient()
             .send(
                 HttpRequest.newBuilder(URI.create(api.url("/v1/pools")))
-                    .POST(HttpRequest.BodyPublishers.ofString("name = " + name))
+                    .POST(HttpRequest.BodyPublishers.ofString("name = " + terms))
                     .build(),
                 HttpResponse.BodyHandlers.discarding());
     assertThat(response.statusCode()).isEqualTo(200);
+    String name = terms.replaceFirst(",.*", "");
     return api.spawn(
-        FakeSupervisor.create(
-            new FakeSupervisor.Identity(name, name + "-1", "agent-1", 64), job -> Optional.empty()),
+        FakeSupervisor.create(new FakeSupervisor.Identity(name, name + "-1", "agent-1", 64), work),
         "fake-" + name);
   }
 

@@ -158,7 +158,10 @@ public final class RunningApi implements AutoCloseable {
     return new RunningApi(ConfigFactory.parseString(settings), folder);
   }
 
-  /** A pool file as the tests write it: name, and perhaps protocol, secrets, the hash of a file. */
+  /**
+   * A pool file as the tests write it: name, and perhaps protocol, durability, secrets, the hash of
+   * a file.
+   */
   static PoolSpec readPool(String text) {
     Config pool = ConfigFactory.parseString(text);
     if (!pool.hasPath("name")) {
@@ -168,6 +171,10 @@ public final class RunningApi implements AutoCloseable {
         pool.hasPath("protocol")
             ? WorkerProtocol.valueOf(pool.getString("protocol").toUpperCase(Locale.ROOT))
             : WorkerProtocol.FRAMES;
+    JobPolicy.Durability durability =
+        pool.hasPath("durability")
+            ? JobPolicy.Durability.valueOf(pool.getString("durability").toUpperCase(Locale.ROOT))
+            : JobPolicy.Durability.MEMORY;
     List<PoolSecret> secrets = new ArrayList<>();
     if (pool.hasPath("secrets")) {
       pool.getObject("secrets")
@@ -183,7 +190,7 @@ public final class RunningApi implements AutoCloseable {
                 : List.of(),
             new Resources(0.5, 128, 0),
             new PoolSize.PerAgent(),
-            new JobPolicy(Duration.ofSeconds(60), 3, JobPolicy.Durability.MEMORY),
+            new JobPolicy(Duration.ofSeconds(60), 3, durability),
             Map.of())
         .withSecrets(secrets);
   }
