@@ -7,6 +7,7 @@ import akka.http.javadsl.model.ContentTypes;
 import akka.http.javadsl.model.HttpEntities;
 import akka.http.javadsl.model.RequestEntity;
 import akka.http.javadsl.model.ResponseEntity;
+import akka.stream.StreamLimitReachedException;
 import akka.stream.javadsl.FileIO;
 import akka.stream.javadsl.Sink;
 import akka.util.ByteString;
@@ -22,7 +23,6 @@ import java.time.Duration;
 import java.util.ArrayDeque;
 import java.util.Optional;
 import java.util.concurrent.CompletableFuture;
-import java.util.concurrent.CompletionException;
 import java.util.concurrent.CompletionStage;
 import java.util.concurrent.Executor;
 import org.slf4j.Logger;
@@ -120,7 +120,7 @@ final class Blobs {
     try {
       return store.put(content.getByteBuffers(), job);
     } catch (IOException e) {
-      throw failed(e);
+      throw Uploads.notStored(e);
     }
   }
 
@@ -140,7 +140,7 @@ final class Blobs {
     try {
       return store.incoming();
     } catch (IOException e) {
-      throw failed(e);
+      throw Uploads.notStored(e);
     }
   }
 
@@ -155,15 +155,14 @@ final class Blobs {
         throw refused(failure);
       }
       if (!body.isWhole()) {
-        throw new ApiException(
-            ApiError.of(400, "TRUNCATED", "The body ended before it was complete"));
+        throw new ApiException(Uploads.CUT_OFF);
       }
       if (json) {
         checkJson(incoming);
       }
       return store.keep(incoming, job);
     } catch (IOException e) {
-      throw failed(e);
+      throw Uploads.notStored(e);
     } finally {
       BlobStore.discard(incoming);
     }
@@ -179,15 +178,9 @@ final class Blobs {
   }
 
   private RuntimeException refused(Throwable failure) {
-    for (Throwable each = failure; each != null; each = each.getCause()) {
-      if (each instanceof akka.stream.StreamLimitReachedException) {
-        return new ApiException(tooLarge());
-      }
-      if (each instanceof IOException broken && !(each instanceof java.io.InterruptedIOException)) {
-        return failed(broken);
-      }
-    }
-    return new CompletionException(failure);
+    return Uploads.cause(failure) instanceof StreamLimitReachedException
+        ? new ApiException(tooLarge())
+        : Uploads.failed(failure);
   }
 
   private ApiError tooLarge() {
@@ -207,17 +200,6 @@ final class Blobs {
         .after(FULL_FOR);
   }
 
-  private static ApiException failed(IOException failure) {
-    LOG.warn("A payload or result could not be stored", failure);
-    return new ApiException(
-        ApiError.of(
-            503,
-            "STORE_UNAVAILABLE",
-            "It could not be stored: "
-                + failure.getMessage()
-                + "; nothing of it was kept, try again when there is room"));
-  }
-
   /** From now on the blob is this job's. */
   CompletionStage<Void> belongs(BlobRef ref, String job) {
     return CompletableFuture.runAsync(
@@ -225,7 +207,7 @@ final class Blobs {
           try {
             store.belongs(ref, job);
           } catch (IOException e) {
-            throw failed(e);
+            throw Uploads.notStored(e);
           }
         },
         files);

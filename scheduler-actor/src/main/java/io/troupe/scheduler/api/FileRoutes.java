@@ -7,16 +7,15 @@ import akka.http.javadsl.model.HttpResponse;
 import akka.http.javadsl.server.PathMatchers;
 import akka.http.javadsl.server.Route;
 import akka.stream.javadsl.FileIO;
+import io.troupe.scheduler.store.BlobStore;
 import io.troupe.scheduler.store.FileStore;
 import java.io.IOException;
-import java.io.UncheckedIOException;
-import java.nio.file.Files;
 import java.nio.file.Path;
 import java.security.MessageDigest;
 import java.security.NoSuchAlgorithmException;
 import java.util.HexFormat;
-import java.util.concurrent.CompletionException;
 import java.util.concurrent.CompletionStage;
+import org.jspecify.annotations.Nullable;
 
 /** Files of pools, by the hash of their content: uploaded by clients, fetched by agents. */
 final class FileRoutes extends Asking {
@@ -52,16 +51,8 @@ final class FileRoutes extends Asking {
   }
 
   private HttpResponse isThere(String sha256) {
-    return used(sha256) ? HttpResponse.create() : notFound(sha256);
-  }
-
-  /** Who asks will name it in a pool: it must not go before that. */
-  private boolean used(String sha256) {
-    try {
-      return files.use(sha256);
-    } catch (IOException e) {
-      throw new UncheckedIOException(e);
-    }
+    // Who asks will name it in a pool: it must not go before that.
+    return files.use(sha256) ? HttpResponse.create() : notFound(sha256);
   }
 
   private static HttpResponse notFound(String sha256) {
@@ -80,7 +71,7 @@ final class FileRoutes extends Asking {
   }
 
   private CompletionStage<HttpResponse> take(String sha256, HttpRequest request) {
-    if (used(sha256)) {
+    if (files.use(sha256)) {
       request.discardEntityBytes(system);
       return java.util.concurrent.CompletableFuture.completedFuture(stored(sha256));
     }
@@ -96,20 +87,8 @@ final class FileRoutes extends Asking {
               return piece;
             })
         .runWith(FileIO.toPath(incoming), system)
-        .thenApply(
-            written -> {
-              String actual = HexFormat.of().formatHex(digest.digest());
-              if (!actual.equals(sha256)) {
-                throw new ApiException(
-                    ApiError.of(
-                        400,
-                        "HASH_MISMATCH",
-                        "What came has the SHA-256 " + actual + ", not " + sha256));
-              }
-              keep(incoming, sha256);
-              return stored(sha256);
-            })
-        .whenComplete((done, failure) -> discard(incoming));
+        .handle((written, failure) -> keep(incoming, sha256, digest, failure))
+        .whenComplete((done, failure) -> BlobStore.discard(incoming));
   }
 
   private static HttpResponse stored(String sha256) {
@@ -120,24 +99,27 @@ final class FileRoutes extends Asking {
     try {
       return files.incoming();
     } catch (IOException e) {
-      throw new UncheckedIOException(e);
+      throw Uploads.notStored(e);
     }
   }
 
-  private void keep(Path incoming, String sha256) {
+  private HttpResponse keep(
+      Path incoming, String sha256, MessageDigest digest, @Nullable Throwable failure) {
+    if (failure != null) {
+      throw Uploads.failed(failure);
+    }
+    String actual = HexFormat.of().formatHex(digest.digest());
+    if (!actual.equals(sha256)) {
+      throw new ApiException(
+          ApiError.of(
+              400, "HASH_MISMATCH", "What came has the SHA-256 " + actual + ", not " + sha256));
+    }
     try {
       files.keep(incoming, sha256);
     } catch (IOException e) {
-      throw new CompletionException(e);
+      throw Uploads.notStored(e);
     }
-  }
-
-  private static void discard(Path incoming) {
-    try {
-      Files.deleteIfExists(incoming);
-    } catch (IOException e) {
-      throw new CompletionException(e);
-    }
+    return stored(sha256);
   }
 
   private static MessageDigest digest() {

@@ -20,7 +20,6 @@ import akka.http.scaladsl.model.IllegalUriException;
 import akka.japi.function.Function;
 import java.util.Optional;
 import java.util.concurrent.CompletableFuture;
-import java.util.concurrent.CompletionException;
 import java.util.concurrent.CompletionStage;
 import java.util.concurrent.TimeoutException;
 import java.util.stream.Collectors;
@@ -150,10 +149,7 @@ public final class JobApi extends AllDirectives {
   }
 
   private HttpResponse response(Throwable thrown) {
-    Throwable cause = thrown;
-    while (cause instanceof CompletionException && cause.getCause() != null) {
-      cause = cause.getCause();
-    }
+    Throwable cause = Uploads.cause(thrown);
     if (cause instanceof ApiException refusal) {
       return refusal.error().toResponse();
     }
@@ -166,9 +162,8 @@ public final class JobApi extends AllDirectives {
         || (cause instanceof EntityStreamException && isTooLarge(cause))) {
       return JobRoutes.payloadTooLarge(parts.jobs().payloadBytes()).toResponse();
     }
-    if (cause instanceof EntityStreamException) {
-      return ApiError.of(400, "REQUEST_CUT_OFF", "The request ended before its body was complete")
-          .toResponse();
+    if (Uploads.isCutOff(cause)) {
+      return Uploads.CUT_OFF.toResponse();
     }
     if (cause instanceof TimeoutException) {
       return ApiError.of(

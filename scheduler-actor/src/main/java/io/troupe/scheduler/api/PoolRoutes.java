@@ -21,8 +21,6 @@ import io.troupe.scheduler.pool.SchedulerActor;
 import io.troupe.scheduler.pool.SchedulerActor.PoolView;
 import io.troupe.scheduler.store.Secrets;
 import io.troupe.scheduler.watch.TreeKeeper;
-import java.io.IOException;
-import java.io.UncheckedIOException;
 import java.time.Duration;
 import java.util.List;
 import java.util.concurrent.CompletionStage;
@@ -90,7 +88,7 @@ final class PoolRoutes extends Asking {
 
   private void mustBeHere(PoolSpec spec, PoolFile file) {
     // Used from now on, so that it is not removed before the pool names it.
-    if (!isUsed(file.sha256())) {
+    if (!parts.files().use(file.sha256())) {
       throw new ApiException(
           ApiError.of(
               400,
@@ -101,14 +99,6 @@ final class PoolRoutes extends Asking {
                   + spec.name()
                   + " is not here: send it first, PUT /v1/files/"
                   + file.sha256()));
-    }
-  }
-
-  private boolean isUsed(String sha256) {
-    try {
-      return parts.files().use(sha256);
-    } catch (IOException e) {
-      throw new UncheckedIOException(e);
     }
   }
 

@@ -3,6 +3,7 @@ package io.troupe.scheduler.store;
 import java.io.IOException;
 import java.io.InputStream;
 import java.io.OutputStream;
+import java.io.UncheckedIOException;
 import java.nio.file.DirectoryStream;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -67,12 +68,20 @@ public final class FileStore {
     return Files.isRegularFile(path(sha256));
   }
 
-  /** Whether the file is there; if so it counts as just used, so that {@link #sweep} leaves it. */
-  public synchronized boolean use(String sha256) throws IOException {
+  /**
+   * Whether the file is there; if so it counts as just used, so that {@link #sweep} leaves it.
+   *
+   * @throws UncheckedIOException if that cannot be noted
+   */
+  public synchronized boolean use(String sha256) {
     if (!has(sha256)) {
       return false;
     }
-    Files.setLastModifiedTime(path(sha256), FileTime.from(Instant.now()));
+    try {
+      Files.setLastModifiedTime(path(sha256), FileTime.from(Instant.now()));
+    } catch (IOException e) {
+      throw new UncheckedIOException(e);
+    }
     return true;
   }
 
