@@ -81,6 +81,26 @@ class StoreIT {
     }
   }
 
+  @Test
+  void a_scheduler_does_not_start_on_a_store_that_is_damaged_and_leaves_it_as_it_is()
+      throws IOException {
+    try (Installation troupe = new Installation("store-damaged")) {
+      Path file = troupe.write("store.mv.db", "this is no database ".repeat(1000));
+      Path ports =
+          troupe.write(
+              "ports.conf",
+              """
+              troupe.api.port = 0
+              akka.management.http.port = 0
+              akka.remote.artery.canonical.port = 0
+              """);
+      troupe
+          .troupe("scheduler", "--dir", troupe.directory().toString(), "--conf", ports.toString())
+          .oneLine(1, "cannot be opened", "restore it from a copy", "move it away");
+      assertThat(file).hasContent("this is no database ".repeat(1000));
+    }
+  }
+
   private static void pool(Installation troupe) throws IOException {
     troupe.write("lengths.py", "def length(text):\n    return len(text)\n");
     Path file =

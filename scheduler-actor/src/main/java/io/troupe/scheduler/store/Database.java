@@ -11,8 +11,10 @@ import java.time.Duration;
 import java.util.Map;
 import org.flywaydb.core.Flyway;
 import org.flywaydb.core.api.FlywayException;
+import org.flywaydb.core.api.MigrationVersion;
 import org.h2.api.ErrorCode;
 import org.h2.mvstore.MVStoreException;
+import org.jspecify.annotations.Nullable;
 
 /**
  * An SQL database with Troupe's schema: by default a file of H2, which one process at a time can
@@ -23,6 +25,7 @@ public final class Database implements AutoCloseable {
   private static final Duration CONNECT_TIMEOUT = Duration.ofSeconds(5);
   // Jobs, the framework, and whoever copies it.
   private static final int CONNECTIONS = 3;
+  private static final String NEWEST = "latest";
 
   /** What PostgreSQL is told of a scheduler that uses it. */
   static final String SCHEDULER = "troupe-scheduler";
@@ -68,8 +71,17 @@ public final class Database implements AutoCloseable {
    * @throws StoreException when another process has it open, or it cannot be read
    */
   public static Database inFolder(Path folder) {
+    return inFolder(folder, NEWEST);
+  }
+
+  /**
+   * The same with an older schema, to be brought up to date when it is opened next.
+   *
+   * @param schema a version that this program knows
+   */
+  static Database inFolder(Path folder, String schema) {
     Path file = folder.resolve("store").toAbsolutePath().normalize();
-    return inFile(file.toString(), nameIn(folder));
+    return inFile(file.toString(), nameIn(folder), schema);
   }
 
   /**
@@ -78,6 +90,10 @@ public final class Database implements AutoCloseable {
    * @param name how it is called where people read it
    */
   static Database inFile(String file, String name) {
+    return inFile(file, name, NEWEST);
+  }
+
+  private static Database inFile(String file, String name, String schema) {
     try {
       FileUpkeep.settle(file);
     } catch (MVStoreException e) {
@@ -96,7 +112,8 @@ public final class Database implements AutoCloseable {
         "sa",
         "",
         name,
-        Dialect.H2);
+        Dialect.H2,
+        schema);
   }
 
   /**
@@ -121,7 +138,8 @@ public final class Database implements AutoCloseable {
         user,
         password,
         nameAt(url),
-        Dialect.POSTGRESQL);
+        Dialect.POSTGRESQL,
+        NEWEST);
   }
 
   /** How the H2 file of a folder is called where people read it. */
@@ -135,7 +153,7 @@ public final class Database implements AutoCloseable {
   }
 
   private static Database open(
-      String url, String user, String password, String name, Dialect dialect) {
+      String url, String user, String password, String name, Dialect dialect, String schema) {
     HikariConfig config = new HikariConfig();
     config.setJdbcUrl(url);
     config.setUsername(user);
@@ -157,6 +175,7 @@ public final class Database implements AutoCloseable {
           .loggers("slf4j")
           .dataSource(connections)
           .placeholders(Map.of("bytes", dialect.bytes))
+          .target(schema)
           .load()
           .migrate();
     } catch (FlywayException e) {
@@ -244,6 +263,16 @@ public final class Database implements AutoCloseable {
     return dialect;
   }
 
+  /** Whether its schema is of a later version than this one; false when that is none. */
+  boolean isNewerThan(String schema) {
+    try (Connection connection = connect()) {
+      return schema.matches("[0-9]{1,9}")
+          && MigrationVersion.fromVersion(Table.schema(connection)).isNewerThan(schema);
+    } catch (SQLException e) {
+      throw failed("read", e);
+    }
+  }
+
   /** What is told when something failed: which store, what, and why, in one line. */
   StoreException failed(String what, Exception why) {
     if (dialect == Dialect.H2 && why instanceof SQLException sql && endsH2(sql)) {
@@ -272,7 +301,7 @@ public final class Database implements AutoCloseable {
     return firstLine(failure.getMessage());
   }
 
-  private static String firstLine(@org.jspecify.annotations.Nullable String text) {
+  private static String firstLine(@Nullable String text) {
     return String.valueOf(text).lines().findFirst().orElse("");
   }
 

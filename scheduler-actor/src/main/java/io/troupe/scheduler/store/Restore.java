@@ -87,12 +87,10 @@ public final class Restore {
             new IllegalStateException(target.name()));
       }
       files.run();
-      if (target.isFile()) {
-        there = fillAnew(content, epochs);
-      } else {
-        Loader.fill(held, content, epochs, progress);
-        there = StoreStats.of(held);
-      }
+      there =
+          held.isNewerThan(content.schema())
+              ? updated(held, content, epochs)
+              : placed(held, content, epochs);
       done = true;
       return there;
     } catch (IOException e) {
@@ -104,9 +102,33 @@ public final class Restore {
     }
   }
 
+  /** By way of a file beside the store, which is brought up to date as any store is. */
+  private StoreStats updated(Database held, Content content, int epochs) throws IOException {
+    Path aside = aside();
+    try {
+      try (Database old = Database.inFolder(aside, content.schema())) {
+        Loader.fill(old, content, epochs, progress);
+      }
+      try (Database fresh = Database.inFolder(aside);
+          Snapshot snapshot = Snapshot.of(fresh)) {
+        return placed(held, snapshot, 0);
+      }
+    } finally {
+      discardAll(aside);
+    }
+  }
+
+  private StoreStats placed(Database held, Content content, int epochs) throws IOException {
+    if (target.isFile()) {
+      return fillAnew(content, epochs);
+    }
+    Loader.fill(held, content, epochs, progress);
+    return StoreStats.of(held);
+  }
+
   /** Into a file beside the store, which then takes its place. */
   private StoreStats fillAnew(Content content, int epochs) throws IOException {
-    Path aside = Files.createTempDirectory(target.folder(), "restoring-");
+    Path aside = aside();
     try {
       StoreStats stats;
       try (Database fresh = Database.inFolder(aside)) {
@@ -119,9 +141,17 @@ public final class Restore {
       sync(target.folder());
       return stats;
     } finally {
-      try (Stream<Path> left = Files.walk(aside)) {
-        left.sorted(Comparator.reverseOrder()).forEach(Restore::discard);
-      }
+      discardAll(aside);
+    }
+  }
+
+  private Path aside() throws IOException {
+    return Files.createTempDirectory(Files.createDirectories(target.folder()), "restoring-");
+  }
+
+  private static void discardAll(Path folder) throws IOException {
+    try (Stream<Path> left = Files.walk(folder)) {
+      left.sorted(Comparator.reverseOrder()).forEach(Restore::discard);
     }
   }
 

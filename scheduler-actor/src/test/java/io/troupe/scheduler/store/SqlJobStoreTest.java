@@ -55,8 +55,8 @@ class SqlJobStoreTest {
   private Optional<String> url = Optional.empty();
 
   @BeforeAll
-  static void startServer() {
-    postgres = Postgres.start();
+  static void startServer(@TempDir Path data) {
+    postgres = Postgres.start(data);
   }
 
   @AfterAll

@@ -3,6 +3,7 @@ package io.troupe.scheduler.store;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import com.fasterxml.jackson.databind.node.JsonNodeFactory;
 import io.troupe.model.BlobRef;
 import io.troupe.model.Cause;
 import io.troupe.model.Container;
@@ -24,6 +25,7 @@ import io.troupe.scheduler.pool.Store;
 import io.troupe.scheduler.pool.Store.StoreException;
 import java.io.ByteArrayOutputStream;
 import java.io.IOException;
+import java.io.OutputStream;
 import java.io.UncheckedIOException;
 import java.nio.channels.FileChannel;
 import java.nio.channels.FileLock;
@@ -49,6 +51,7 @@ import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.EnumSource;
+import org.junit.jupiter.params.provider.ValueSource;
 
 /** Backups, restores and moves between real databases. */
 @DisplayNameGeneration(DisplayNameGenerator.ReplaceUnderscores.class)
@@ -69,8 +72,8 @@ class StoreCopyTest {
   private int made;
 
   @BeforeAll
-  static void startServer() {
-    postgres = Postgres.start();
+  static void startServer(@TempDir Path data) {
+    postgres = Postgres.start(data);
   }
 
   @AfterAll
@@ -137,6 +140,23 @@ class StoreCopyTest {
     }
   }
 
+  private static PoolSpec pool(List<PoolFile> files, Requirements requirements) {
+    return new PoolSpec(
+        "demo",
+        "python3 -m troupe.worker \"it's\"",
+        WorkerProtocol.FRAMES,
+        files,
+        new Resources(0.25, 96.5, 2),
+        new PoolSize.PerAgent(),
+        new JobPolicy(Duration.ofSeconds(1), 7, JobPolicy.Durability.STORE),
+        Map.of("KEY", "v\u00e4lue\n"),
+        PoolSpec.DEFAULT_START_TIMEOUT,
+        Upkeep.NONE,
+        HttpChecks.NONE,
+        requirements,
+        Container.NONE);
+  }
+
   /** A store with something of everything; its payload file is in its folder. */
   private StoreLocation filled(Kind kind) throws IOException {
     StoreLocation store = empty(kind);
@@ -157,20 +177,9 @@ class StoreCopyTest {
                   new Store.FrameworkKnown("framework-1"),
                   new Store.PoolSaved(
                       new Store.SavedPool(
-                          new PoolSpec(
-                              "demo",
-                              "python3 -m troupe.worker \"it's\"",
-                              WorkerProtocol.FRAMES,
+                          pool(
                               List.of(new PoolFile("module.py", module)),
-                              new Resources(0.25, 96.5, 2),
-                              new PoolSize.PerAgent(),
-                              new JobPolicy(Duration.ofSeconds(1), 7, JobPolicy.Durability.STORE),
-                              Map.of("KEY", "v\u00e4lue\n"),
-                              PoolSpec.DEFAULT_START_TIMEOUT,
-                              Upkeep.NONE,
-                              HttpChecks.NONE,
-                              new Requirements(required, "python3", "", Duration.ofMinutes(1)),
-                              Container.NONE),
+                              new Requirements(required, "python3", "", Duration.ofMinutes(1))),
                           true))));
       add(
           database,
@@ -242,6 +251,49 @@ class StoreCopyTest {
       assertThat(files.map(StoreCopyTest::content))
           .containsExactlyInAnyOrder("def f(x): ...", "six==1.16.0");
     }
+  }
+
+  @ParameterizedTest
+  @EnumSource(Kind.class)
+  void a_backup_of_an_older_schema_comes_back_and_can_be_worked_with(Kind kind) throws IOException {
+    Path old = Files.createDirectory(folder.resolve("old"));
+    Store.SavedPool pool = new Store.SavedPool(pool(List.of(), Requirements.NONE), false);
+    Path file = folder.resolve("old.zip");
+    try (Database database = Database.inFolder(old, "1");
+        DumpFile dump = DumpFile.create(file)) {
+      new SqlStore(database)
+          .write(List.of(new Store.FrameworkKnown("framework-1"), new Store.PoolSaved(pool)));
+      try (Backup backup = Backup.ofResting(database, old)) {
+        dump.write(backup, SILENT);
+      }
+      assertThat(dump.keep(SILENT).path("schema").asText()).isEqualTo("1");
+    }
+    StoreLocation target = empty(kind);
+    into(target).from(file);
+    try (Database database = open(target)) {
+      Store.Saved saved = new SqlStore(database).load();
+      assertThat(saved.frameworkId()).contains("framework-1");
+      assertThat(saved.pools()).containsExactly(pool);
+      add(database, job(1, JobState.QUEUED, ContentType.JSON, new byte[] {'1'}, null));
+      assertThat(StoreStats.of(database).jobs()).isEqualTo(1);
+    }
+    assertThat(target.folder().toFile().list((in, name) -> name.startsWith("restoring-")))
+        .isEmpty();
+  }
+
+  @ParameterizedTest
+  @ValueSource(strings = {"99", "", "one"})
+  void a_backup_of_a_schema_that_is_not_known_is_refused(String schema) throws IOException {
+    Path file = folder.resolve("later.zip");
+    try (OutputStream out = Files.newOutputStream(file)) {
+      new DumpWriter(out, JsonNodeFactory.instance.objectNode().put("schema", schema)).finish();
+    }
+    StoreLocation target = empty(Kind.H2);
+    assertThatThrownBy(() -> into(target).from(file))
+        .isInstanceOf(StoreException.class)
+        .hasMessageContainingAll(
+            "version " + schema + " of the schema", "use the version of Troupe that made it");
+    assertThat(target.file()).doesNotExist();
   }
 
   @ParameterizedTest
