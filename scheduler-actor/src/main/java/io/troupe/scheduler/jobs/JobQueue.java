@@ -397,7 +397,8 @@ public final class JobQueue {
 
   private Behavior<Command> onSubmit(Submit submit) {
     String key = submit.job().key();
-    if (key == null || !isDurable() || state.withKey(key).isPresent()) {
+    // A store that does not take jobs may not answer for long either.
+    if (key == null || !isDurable() || trouble.isPresent() || state.withKey(key).isPresent()) {
       return submit(submit);
     }
     List<Submit> others = lookedFor.get(key);

@@ -7,6 +7,7 @@ import java.io.IOException;
 import java.nio.file.Path;
 import java.sql.Connection;
 import java.sql.SQLException;
+import java.sql.SQLTransientConnectionException;
 import java.time.Duration;
 import java.util.Map;
 import org.flywaydb.core.Flyway;
@@ -25,6 +26,7 @@ public final class Database implements AutoCloseable {
   private static final Duration CONNECT_TIMEOUT = Duration.ofSeconds(5);
   // Jobs, the framework, and whoever copies it.
   private static final int CONNECTIONS = 3;
+  private static final Duration REFUSED_AFTERWARDS = Duration.ofMillis(500);
   private static final String NEWEST = "latest";
 
   /** What PostgreSQL is told of a scheduler that uses it. */
@@ -42,10 +44,13 @@ public final class Database implements AutoCloseable {
     }
   }
 
+  private record Unreachable(SQLException why, long since) {}
+
   private final HikariDataSource connections;
   private final String name;
   private final Dialect dialect;
   private final FileUpkeep upkeep = new FileUpkeep();
+  private volatile @Nullable Unreachable unreachable;
 
   private Database(HikariDataSource connections, String name, Dialect dialect) {
     this.connections = connections;
@@ -225,9 +230,24 @@ public final class Database implements AutoCloseable {
         || String.valueOf(failure.getMessage()).contains("file is locked");
   }
 
-  /** A connection that does not commit by itself; to be closed soon. */
+  /**
+   * A connection that does not commit by itself; to be closed soon. Who asks just after somebody
+   * else has waited for one in vain is refused at once, so that many do not wait one after the
+   * other.
+   */
   Connection connect() throws SQLException {
-    Connection connection = connections.getConnection();
+    Unreachable last = unreachable;
+    if (last != null && System.nanoTime() - last.since() < REFUSED_AFTERWARDS.toNanos()) {
+      throw new SQLTransientConnectionException(last.why().getMessage(), last.why());
+    }
+    Connection connection;
+    try {
+      connection = connections.getConnection();
+      unreachable = null;
+    } catch (SQLTransientConnectionException e) {
+      unreachable = new Unreachable(e, System.nanoTime());
+      throw e;
+    }
     if (dialect == Dialect.H2) {
       try {
         upkeep.uses(connection);

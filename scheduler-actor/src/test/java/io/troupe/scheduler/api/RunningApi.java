@@ -22,6 +22,7 @@ import io.troupe.protocol.SchedulerToSupervisor;
 import io.troupe.scheduler.jobs.FakeScheduler;
 import io.troupe.scheduler.jobs.JobQueues;
 import io.troupe.scheduler.jobs.JobSettings;
+import io.troupe.scheduler.jobs.JobStore;
 import io.troupe.scheduler.jobs.MemoryJobStore;
 import io.troupe.scheduler.jobs.QueueDirectory;
 import io.troupe.scheduler.jobs.SteadyTime;
@@ -51,7 +52,7 @@ import java.util.concurrent.CompletionStage;
 public final class RunningApi implements AutoCloseable {
   static final Duration PATIENCE = Duration.ofSeconds(30);
 
-  final MemoryJobStore stored = new MemoryJobStore();
+  final MemoryJobStore stored;
   final BlobStore blobs;
   final Secrets secrets;
   final Database database;
@@ -62,7 +63,8 @@ public final class RunningApi implements AutoCloseable {
   private final int port;
   private final String management;
 
-  private RunningApi(Config own, Path folder) {
+  private RunningApi(Config own, Path folder, MemoryJobStore stored, JobStore jobStore) {
+    this.stored = stored;
     Config config =
         ConfigFactory.parseString(
                 """
@@ -84,7 +86,8 @@ public final class RunningApi implements AutoCloseable {
     Metrics metrics = new Metrics(directory);
     ActorRef<JobQueues.Command> queues =
         spawn(
-            JobQueues.create(scheduler, directory, jobs, stored, new SteadyTime(), metrics::times),
+            JobQueues.create(
+                scheduler, directory, jobs, jobStore, new SteadyTime(), metrics::times),
             "queues");
     tree = spawn(TreeKeeper.create(scheduler, directory), "tree");
     ActorRef<SupervisorFact> facts = spawn(forward(tree), "facts");
@@ -155,7 +158,13 @@ public final class RunningApi implements AutoCloseable {
 
   /** Starts with these settings over the usual ones. */
   public static RunningApi start(String settings, Path folder) {
-    return new RunningApi(ConfigFactory.parseString(settings), folder);
+    MemoryJobStore jobs = new MemoryJobStore();
+    return new RunningApi(ConfigFactory.parseString(settings), folder, jobs, jobs);
+  }
+
+  /** Starts with the usual settings, and the jobs of durable pools in this store. */
+  static RunningApi start(Path folder, JobStore jobs) {
+    return new RunningApi(ConfigFactory.empty(), folder, new MemoryJobStore(), jobs);
   }
 
   /**

@@ -255,6 +255,17 @@ class DurableQueueTest {
   }
 
   @Test
+  void while_the_store_fails_nobody_waits_for_it_to_look_for_a_key() {
+    store.fail(Optional.of("the database is gone"));
+    submit(3, null);
+    client.expectMessageClass(JobQueue.Unavailable.class);
+    store.hold();
+    submit(3, "key");
+    assertThat(client.expectMessageClass(JobQueue.Unavailable.class).message())
+        .isEqualTo("the database is gone");
+  }
+
+  @Test
   void a_write_that_fails_leaves_no_job_behind() {
     store.hold();
     submit(3, null);
