@@ -16,8 +16,7 @@ import signal
 import socket
 import threading
 
-from troupe import Cancelled, frames, parts, report
-from troupe.functions import CO_ASYNC_GENERATOR, CO_COROUTINE, CO_GENERATOR, flags_of
+from troupe import Cancelled, frames, report
 
 RECEIVE_BYTES = 256 << 10
 #: Jobs that run when the process is told to end have so long to do so.
@@ -33,18 +32,6 @@ def current():
     """Id of the job that the calling thread or task runs; 0 when none."""
     job = _running.get()
     return job.ident if job else 0
-
-
-def plain(function):
-    """What to call for a function, and whether that makes a coroutine."""
-    flags = flags_of(function)
-    if flags & CO_COROUTINE:
-        return function, True
-    if flags & CO_GENERATOR:
-        return lambda value: parts.of(function(value)), False
-    if flags & CO_ASYNC_GENERATOR:
-        return lambda value: parts.of_async(function(value)), True
-    return function, False
 
 
 class Job:

@@ -21,7 +21,6 @@ import sys
 
 from troupe import forked
 
-EXIT_LOST = 75
 EXIT_MODULE = 78
 #: A server that could not import the module says so to all who come, until nobody has come for so long.
 FAILED_FOR_SECONDS = 1
@@ -98,7 +97,7 @@ class Server:
         except OSError as error:  # no room for one more: those that run go on, and who came may come again
             for descriptor in descriptors:
                 os.close(descriptor)
-            tell(connection, {"text": f"troupe.worker: cannot fork: {error.strerror}\n", "code": EXIT_LOST})
+            tell(connection, {"text": f"troupe.worker: cannot fork: {error.strerror}\n", "code": forked.EXIT_LOST})
             connection.close()
             return None
         if pid == 0:

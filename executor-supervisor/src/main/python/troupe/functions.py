@@ -2,6 +2,8 @@
 
 import functools
 
+from troupe import parts
+
 #: What a module or class may have for itself.
 NO_JOBS = ("setup", "teardown")
 #: Flags of a code object; the inspect module has them too, and takes long to import.
@@ -30,6 +32,18 @@ class Functions(dict):
             raise NoFunction(f"{self._label} has no public function {text!r}")
         self[name] = entry = [self._prepare(function), True]
         return entry
+
+
+def plain(function):
+    """What to call for a function, and whether that makes a coroutine."""
+    flags = flags_of(function)
+    if flags & CO_COROUTINE:
+        return function, True
+    if flags & CO_GENERATOR:
+        return lambda value: parts.of(function(value)), False
+    if flags & CO_ASYNC_GENERATOR:
+        return lambda value: parts.of_async(function(value)), True
+    return function, False
 
 
 def flags_of(function):

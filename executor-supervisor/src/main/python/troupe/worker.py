@@ -25,7 +25,7 @@ import time
 import traceback
 
 from troupe import Cancelled, frames, parts, report
-from troupe.functions import CO_ASYNC_GENERATOR, CO_COROUTINE, CO_GENERATOR, Functions, NoFunction, flags_of
+from troupe.functions import CO_COROUTINE, Functions, NoFunction, flags_of, plain
 from troupe.printing import LinePrinter, Printer
 
 # How the process ends; the executor does not start it again after those that cannot heal by themselves.
@@ -60,14 +60,8 @@ class Loop:
 
     def plain(self, function):
         """The function itself, or one that waits for the end of what it starts."""
-        flags = flags_of(function)
-        if flags & CO_COROUTINE:
-            return lambda value: self.run(function(value))
-        if flags & CO_GENERATOR:
-            return lambda value: parts.of(function(value))
-        if flags & CO_ASYNC_GENERATOR:
-            return lambda value: self.run(parts.of_async(function(value)))
-        return function
+        call, awaited = plain(function)
+        return (lambda value: self.run(call(value))) if awaited else call
 
     def events(self):
         """The event loop itself."""
@@ -530,7 +524,7 @@ def main(arguments=None, environment=os.environ):
         return _fail(EXIT_PROTOCOL, f"no executor listens at {path}: {error.strerror}")
     max_frame = int(environment.get("TROUPE_MAX_FRAME") or frames.MAX_FRAME)
     max_result = int(environment.get("TROUPE_MAX_RESULT") or 0)
-    functions = Functions(home, f"module {arguments[0].removesuffix('.py')}", loop.plain if width == 1 else crew.plain)
+    functions = Functions(home, f"module {arguments[0].removesuffix('.py')}", loop.plain if width == 1 else plain)
     seat = Seat(environment.get("TROUPE_SEAT"), width == 1)
     server = Server(
         connection,

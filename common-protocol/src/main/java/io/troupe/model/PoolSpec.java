@@ -3,6 +3,8 @@ package io.troupe.model;
 import java.time.Duration;
 import java.util.List;
 import java.util.Map;
+import java.util.Set;
+import java.util.TreeSet;
 
 /**
  * What a user asks of a pool, as one pool file says it.
@@ -52,39 +54,6 @@ public record PoolSpec(
     }
   }
 
-  /** A pool without secrets. */
-  public PoolSpec(
-      String name,
-      String command,
-      WorkerProtocol protocol,
-      List<PoolFile> files,
-      Resources resources,
-      PoolSize size,
-      JobPolicy job,
-      Map<String, String> env,
-      Duration startTimeout,
-      Upkeep upkeep,
-      HttpChecks http,
-      Requirements requirements,
-      Container container) {
-    this(
-        name,
-        command,
-        protocol,
-        files,
-        resources,
-        size,
-        job,
-        env,
-        startTimeout,
-        upkeep,
-        http,
-        requirements,
-        container,
-        List.of(),
-        Serving.ONE_AT_A_TIME);
-  }
-
   /**
    * A pool of plain processes with no limits and requirements of its own, whose servers are asked
    * nothing.
@@ -112,7 +81,9 @@ public record PoolSpec(
         Upkeep.NONE,
         HttpChecks.NONE,
         Requirements.NONE,
-        Container.NONE);
+        Container.NONE,
+        List.of(),
+        Serving.ONE_AT_A_TIME);
   }
 
   /** A pool with the default start timeout. */
@@ -126,6 +97,16 @@ public record PoolSpec(
       JobPolicy job,
       Map<String, String> env) {
     this(name, command, protocol, files, resources, size, job, env, DEFAULT_START_TIMEOUT);
+  }
+
+  /** Which files it needs: the SHA-256 of each, also of its requirements. */
+  public Set<String> fileHashes() {
+    Set<String> hashes = new TreeSet<>();
+    files.forEach(file -> hashes.add(file.sha256()));
+    if (!requirements.isEmpty()) {
+      hashes.add(requirements.sha256());
+    }
+    return hashes;
   }
 
   /** The same pool with another size. */

@@ -83,37 +83,6 @@ public record TaskData(int version, ClusterInfo cluster, String pool, Worker wor
       serving = Objects.requireNonNullElse(serving, Serving.ONE_AT_A_TIME);
     }
 
-    /** One without secrets. */
-    public Worker(
-        String command,
-        WorkerProtocol protocol,
-        List<PoolFile> files,
-        Map<String, String> env,
-        List<Integer> ports,
-        double memMb,
-        double cpus,
-        Duration startTimeout,
-        Upkeep upkeep,
-        HttpChecks http,
-        Requirements requirements,
-        Container container) {
-      this(
-          command,
-          protocol,
-          files,
-          env,
-          ports,
-          memMb,
-          cpus,
-          startTimeout,
-          upkeep,
-          http,
-          requirements,
-          container,
-          List.of(),
-          Serving.ONE_AT_A_TIME);
-    }
-
     /** One with no limits and requirements of its own. */
     public Worker(
         String command,
@@ -136,7 +105,9 @@ public record TaskData(int version, ClusterInfo cluster, String pool, Worker wor
           Upkeep.NONE,
           HttpChecks.NONE,
           Requirements.NONE,
-          Container.NONE);
+          Container.NONE,
+          List.of(),
+          Serving.ONE_AT_A_TIME);
     }
 
     /**

@@ -1,6 +1,5 @@
 package io.troupe.protocol;
 
-import com.fasterxml.jackson.annotation.JsonCreator;
 import io.troupe.model.Cause;
 import io.troupe.model.WorkerState;
 import java.util.List;
@@ -35,36 +34,9 @@ public record WorkerStatus(
     List<String> lastOutput,
     List<Running> running) {
 
-  @JsonCreator
   public WorkerStatus {
     lastOutput = List.copyOf(lastOutput);
     running = running == null ? List.of() : List.copyOf(running);
-  }
-
-  /** One that runs at most one job. */
-  public WorkerStatus(
-      String id,
-      String taskId,
-      WorkerState state,
-      int restarts,
-      @Nullable String job,
-      @Nullable Progress progress,
-      long jobs,
-      @Nullable Cause cause,
-      @Nullable ProcessStatus process,
-      List<String> lastOutput) {
-    this(
-        id,
-        taskId,
-        state,
-        restarts,
-        job,
-        progress,
-        jobs,
-        cause,
-        process,
-        lastOutput,
-        job == null ? List.of() : List.of(new Running(job, progress)));
   }
 
   /**

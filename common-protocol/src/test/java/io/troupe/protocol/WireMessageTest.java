@@ -58,7 +58,8 @@ class WireMessageTest {
                 new Raised("MemoryError", "builtins", "", "[]")),
             new WorkerStatus.ProcessStatus(
                 42, 1 << 20, 12.5, 1_700_000_000_000L, "python3 -m troupe.worker demo"),
-            List.of("printed"));
+            List.of("printed"),
+            List.of(new WorkerStatus.Running("j1", new WorkerStatus.Progress(0.5, "half"))));
     return Stream.of(
         new SupervisorToScheduler.Register(
             "e@a",

@@ -15,6 +15,7 @@ import io.troupe.model.ContentType;
 import io.troupe.model.PoolFile;
 import io.troupe.model.PoolSecret;
 import io.troupe.model.Requirements;
+import io.troupe.model.Sha256;
 import io.troupe.model.Upkeep;
 import io.troupe.model.WorkerProtocol;
 import io.troupe.protocol.Parts;
@@ -104,27 +105,41 @@ final class LocalServer implements ServerProcess {
   private static final long HEALTH_MILLIS = 2000;
   private static final int HEALTH_FAILURES = 3;
 
+  /**
+   * What all processes of an executor have in common.
+   *
+   * @param environment what every process gets
+   * @param archives unpack what is packed of a pool's files
+   * @param environments what pools require
+   * @param cgroups for pools without an image
+   * @param containers for pools with one
+   * @param secrets of pools that have some
+   * @param chores does what is due at its time, and must not be held up
+   * @param logWriter writes what processes print
+   */
+  record Common(
+      Sandbox sandbox,
+      ServerSettings settings,
+      ChannelServer channels,
+      Map<String, String> environment,
+      Archives archives,
+      Environments environments,
+      Cgroups cgroups,
+      Containers containers,
+      SecretFiles secrets,
+      OwnSession session,
+      ForkServers forks,
+      ScheduledExecutorService chores,
+      Executor logWriter) {}
+
   private final String worker;
   private final long start;
   private final TaskData.Worker spec;
   private final Consumer<ServerEvent> events;
-  private final Sandbox sandbox;
-  private final ServerSettings settings;
+  private final Common common;
 
   /** What a process sent last may not have been handled when its end is known. */
   private static final long RESULTS_STAY_SECONDS = 10;
-
-  private final ChannelServer channels;
-  private final Map<String, String> environment;
-  private final Archives archives;
-  private final Environments environments;
-  private final Cgroups cgroups;
-  private final Containers containers;
-  private final SecretFiles secrets;
-  private final OwnSession session;
-  private final ForkServers forks;
-  private final ScheduledExecutorService chores;
-  private final Executor logWriter;
 
   private final String token = UUID.randomUUID().toString();
   private final String mark = UUID.randomUUID().toString();
@@ -162,36 +177,12 @@ final class LocalServer implements ServerProcess {
       long start,
       TaskData.Worker spec,
       Consumer<ServerEvent> events,
-      Sandbox sandbox,
-      ServerSettings settings,
-      ChannelServer channels,
-      Map<String, String> environment,
-      Archives archives,
-      Environments environments,
-      Cgroups cgroups,
-      Containers containers,
-      SecretFiles secrets,
-      OwnSession session,
-      ForkServers forks,
-      ScheduledExecutorService chores,
-      Executor logWriter) {
+      Common common) {
     this.worker = worker;
     this.start = start;
     this.spec = spec;
     this.events = events;
-    this.sandbox = sandbox;
-    this.settings = settings;
-    this.channels = channels;
-    this.environment = environment;
-    this.archives = archives;
-    this.environments = environments;
-    this.cgroups = cgroups;
-    this.containers = containers;
-    this.secrets = secrets;
-    this.session = session;
-    this.forks = forks;
-    this.chores = chores;
-    this.logWriter = logWriter;
+    this.common = common;
     this.width = spec.serving().concurrency();
     this.names = new JobNames(width > 1);
     this.memory = new MemoryWatch(memBytes(spec), () -> tree().members());
@@ -230,20 +221,20 @@ final class LocalServer implements ServerProcess {
   /** Whatever comes of it, the end of the process is told after it. */
   private void cleanUp() {
     try {
-      channels.forget(token);
-      secrets.remove(ownFolder());
+      common.channels().forget(token);
+      common.secrets().remove(ownFolder());
     } catch (RuntimeException e) {
       log.warn("Worker {} leaves something behind", worker, e);
     }
   }
 
   private ServerEvent.@Nullable Ended checkFiles() throws IOException {
-    Files.createDirectories(sandbox.files());
+    Files.createDirectories(common.sandbox().files());
     if (spec.protocol() == WorkerProtocol.HTTP && spec.ports().isEmpty()) {
       return trouble("protocol http needs a port: ask for one in the pool's resources", false);
     }
     for (PoolFile file : spec.files()) {
-      ServerEvent.Ended trouble = check(file.name(), sandbox.fetched(file), file.sha256());
+      ServerEvent.Ended trouble = check(file.name(), common.sandbox().fetched(file), file.sha256());
       if (trouble == null && file.form() != PoolFile.Form.FILE) {
         trouble = unpack(file);
       }
@@ -256,7 +247,7 @@ final class LocalServer implements ServerProcess {
         ? null
         : check(
             TaskData.REQUIREMENTS,
-            sandbox.root().resolve(TaskData.REQUIREMENTS),
+            common.sandbox().root().resolve(TaskData.REQUIREMENTS),
             requirements.sha256());
   }
 
@@ -265,7 +256,7 @@ final class LocalServer implements ServerProcess {
     if (!Files.isRegularFile(file)) {
       return trouble("file " + name + " of the pool was not fetched", false);
     }
-    String found = Sandbox.sha256(file);
+    String found = Sha256.of(file);
     return found.equals(sha256)
         ? null
         : trouble("file " + name + " has SHA-256 " + found + " instead of " + sha256, false);
@@ -273,16 +264,22 @@ final class LocalServer implements ServerProcess {
 
   private ServerEvent.@Nullable Ended unpack(PoolFile file) throws IOException {
     boolean done =
-        archives.unpack(
-            file,
-            () -> {
-              helping = true;
-              List<String> command = session.shell(archives.command(file, sandbox), Upkeep.NONE);
-              boolean unpacked =
-                  run(command, isContained() ? environment : environmentOfProcess()) == 0;
-              helping = false;
-              return unpacked;
-            });
+        common
+            .archives()
+            .unpack(
+                file,
+                () -> {
+                  helping = true;
+                  List<String> command =
+                      common
+                          .session()
+                          .shell(common.archives().command(file, common.sandbox()), Upkeep.NONE);
+                  boolean unpacked =
+                      run(command, isContained() ? common.environment() : environmentOfProcess())
+                          == 0;
+                  helping = false;
+                  return unpacked;
+                });
     if (done) {
       return null;
     }
@@ -307,7 +304,7 @@ final class LocalServer implements ServerProcess {
     preparing = "fetching secrets";
     try {
       boolean forAnother = isContained() && !spec.container().user().isEmpty();
-      secretFolder = secrets.lay(ownFolder(), spec.secrets(), forAnother, () -> !killed);
+      secretFolder = common.secrets().lay(ownFolder(), spec.secrets(), forAnother, () -> !killed);
       return null;
     } catch (IOException e) {
       return trouble(String.valueOf(e.getMessage()), true);
@@ -327,25 +324,28 @@ final class LocalServer implements ServerProcess {
     if (requirements.isEmpty()) {
       return null;
     }
-    virtual = environments.of(requirements).orElse(null);
+    virtual = common.environments().of(requirements).orElse(null);
     for (int made = 0; virtual == null; made++) {
       if (made == MOST_PREPARATIONS) {
         return trouble("its environment was removed as soon as it was there", true);
       }
-      Path answer = sandbox.environment(worker, start);
+      Path answer = common.sandbox().environment(worker, start);
       Map<String, String> variables = environmentOfProcess();
       variables.keySet().removeIf(name -> name.startsWith("PYTHON"));
       variables.put("PYTHONUNBUFFERED", "1");
-      variables.putAll(environments.variables(requirements, sandbox, answer));
+      variables.putAll(common.environments().variables(requirements, common.sandbox(), answer));
       preparing = "installing requirements";
       helping = true;
-      int code = run(session.shell(environments.command(requirements), Upkeep.NONE), variables);
+      int code =
+          run(
+              common.session().shell(common.environments().command(requirements), Upkeep.NONE),
+              variables);
       if (code != 0) {
         return ended(code);
       }
       Path environment = Path.of(Files.readString(answer));
       Files.delete(answer);
-      virtual = environments.hold(requirements, environment) ? environment : null;
+      virtual = common.environments().hold(requirements, environment) ? environment : null;
     }
     helping = false;
     tail = new LogTail();
@@ -359,14 +359,17 @@ final class LocalServer implements ServerProcess {
   /** Has the image brought here, by a process that ends as the worker's own would. */
   private ServerEvent.@Nullable Ended pull() throws IOException {
     String image = spec.container().image();
-    Optional<String> trouble = containers.trouble();
+    Optional<String> trouble = common.containers().trouble();
     if (trouble.isPresent()) {
       return trouble(trouble.get(), false);
     }
-    if (!containers.has(image)) {
+    if (!common.containers().has(image)) {
       preparing = "pulling " + image;
       helping = true;
-      int code = run(session.shell(containers.pull(image), Upkeep.NONE), environment);
+      int code =
+          run(
+              common.session().shell(common.containers().pull(image), Upkeep.NONE),
+              common.environment());
       if (code != 0) {
         return killed ? ended(code) : trouble("its image cannot be pulled" + lastLine(), true);
       }
@@ -385,16 +388,16 @@ final class LocalServer implements ServerProcess {
   private int run(List<String> command, Map<String, String> variables) throws IOException {
     CommandLine line = new CommandLine(command.get(0));
     command.stream().skip(1).forEach(argument -> line.addArgument(argument, false));
-    try (OutputStream out = lines(sandbox.output(worker));
-        OutputStream err = lines(sandbox.errors(worker))) {
+    try (OutputStream out = lines(common.sandbox().output(worker));
+        OutputStream err = lines(common.sandbox().errors(worker))) {
       return new Execution(out, err).execute(line, variables);
     }
   }
 
   private ServerEvent.Ended execute() throws IOException {
     if (spec.protocol() == WorkerProtocol.FRAMES) {
-      seat = Seat.create(sandbox.seat(worker, start), width);
-      channels.expect(token, new FromProcess());
+      seat = Seat.create(common.sandbox().seat(worker, start), width);
+      common.channels().expect(token, new FromProcess());
     }
     ServerEvent.Ended ended;
     if (isContained()) {
@@ -408,26 +411,26 @@ final class LocalServer implements ServerProcess {
     }
     sandboxTidy();
     ScheduledFuture<?> unused =
-        chores.schedule(this::removeResults, RESULTS_STAY_SECONDS, TimeUnit.SECONDS);
+        common.chores().schedule(this::removeResults, RESULTS_STAY_SECONDS, TimeUnit.SECONDS);
     return ended;
   }
 
   private ServerEvent.Ended runPlain() throws IOException {
-    Optional<WorkerGroup> group = cgroups.make(ownFolder(), memBytes(spec), spec.cpus());
+    Optional<WorkerGroup> group = common.cgroups().make(ownFolder(), memBytes(spec), spec.cpus());
     group.ifPresent(memory::within);
     try {
       Map<String, String> variables = environmentOfProcess();
       List<String> command;
       if (spec.serving().preload()) {
         ForkServers.Server server =
-            forks.of(spec.command(), ofAllWorkers(variables), () -> !killed);
+            common.forks().of(spec.command(), ofAllWorkers(variables), () -> !killed);
         group.ifPresent(each -> variables.put("TROUPE_GROUPS", each.paths()));
-        command = OwnSession.limited(archives.forked(server), spec.upkeep());
+        command = OwnSession.limited(common.archives().forked(server), spec.upkeep());
       } else {
         command = OwnSession.limited(spec.command(), spec.upkeep());
       }
       List<String> joined = group.map(each -> each.joined(command)).orElse(command);
-      return ended(run(session.program(joined), variables));
+      return ended(run(common.session().program(joined), variables));
     } catch (ForkServers.EndedException e) {
       e.lines().forEach(line -> tail.add(line.getBytes(UTF_8), line.getBytes(UTF_8).length));
       return ended(e.code());
@@ -451,23 +454,26 @@ final class LocalServer implements ServerProcess {
 
   private int runContained() throws IOException {
     if (!spec.container().user().isEmpty()) {
-      sandbox.openTo(worker, start);
+      common.sandbox().openTo(worker, start);
     }
     String name = "troupe-" + worker + "-" + mark.substring(0, NAME_CHARS);
     Containers.Start contained =
-        containers.start(
-            name,
-            spec,
-            Map.of("troupe.task", worker, "troupe.attempt", Long.toString(start)),
-            OwnSession.plainShell(spec.command(), spec.upkeep()),
-            sandbox,
-            Optional.ofNullable(secretFolder),
-            environmentOfProcess(),
-            environment);
-    int code = run(session.program(contained.command()), contained.environment());
+        common
+            .containers()
+            .start(
+                name,
+                spec,
+                Map.of("troupe.task", worker, "troupe.attempt", Long.toString(start)),
+                OwnSession.plainShell(spec.command(), spec.upkeep()),
+                common.sandbox(),
+                Optional.ofNullable(secretFolder),
+                environmentOfProcess(),
+                common.environment());
+    int code = run(common.session().program(contained.command()), contained.environment());
     if (killed || code != 0) {
       // The engine removes it, unless its command line was killed in the middle of something.
-      CompletableFuture<Void> unused = CompletableFuture.runAsync(() -> containers.remove(name));
+      CompletableFuture<Void> unused =
+          CompletableFuture.runAsync(() -> common.containers().remove(name));
     }
     return code;
   }
@@ -475,11 +481,11 @@ final class LocalServer implements ServerProcess {
   private OutputStream lines(Path file) {
     return new LogLines(
         file,
-        settings.logBytes(),
+        common.settings().logBytes(),
         tail,
         number -> names.of(number).orElse("-"),
         () -> width == 1 ? begun().orElse(0L) : 0L,
-        logWriter);
+        common.logWriter());
   }
 
   private ServerEvent.Ended ended(int code) {
@@ -501,7 +507,7 @@ final class LocalServer implements ServerProcess {
   }
 
   private List<String> stacks() {
-    Path file = sandbox.stacks(worker, start);
+    Path file = common.sandbox().stacks(worker, start);
     if (!isFile(file)) {
       return List.of(); // it does not write any
     }
@@ -517,8 +523,8 @@ final class LocalServer implements ServerProcess {
 
   private void sandboxTidy() {
     try {
-      Files.deleteIfExists(sandbox.seat(worker, start));
-      Files.deleteIfExists(sandbox.stacks(worker, start));
+      Files.deleteIfExists(common.sandbox().seat(worker, start));
+      Files.deleteIfExists(common.sandbox().stacks(worker, start));
     } catch (IOException e) {
       log.debug("A seat stays behind", e);
     }
@@ -526,7 +532,8 @@ final class LocalServer implements ServerProcess {
 
   /** Those that it was about to write, or that nobody has taken. */
   private void removeResults() {
-    try (var files = Files.newDirectoryStream(sandbox.blobs(), worker + "-" + start + "-*")) {
+    try (var files =
+        Files.newDirectoryStream(common.sandbox().blobs(), worker + "-" + start + "-*")) {
       for (Path file : files) {
         Files.deleteIfExists(file);
       }
@@ -536,7 +543,7 @@ final class LocalServer implements ServerProcess {
   }
 
   private Map<String, String> environmentOfProcess() {
-    Map<String, String> all = new HashMap<>(environment);
+    Map<String, String> all = new HashMap<>(common.environment());
     if (isContained()) {
       // The rest is the machine's, not the image's.
       all.keySet().retainAll(Set.of("PYTHONPATH", LocalServers.EXECUTOR_MARK));
@@ -550,18 +557,19 @@ final class LocalServer implements ServerProcess {
     all.put(WORKER_MARK, mark);
     all.put("TROUPE_WORKER", worker);
     if (spec.protocol() == WorkerProtocol.FRAMES) {
-      all.put("TROUPE_SOCKET", sandbox.socketForWorkers());
+      all.put("TROUPE_SOCKET", common.sandbox().socketForWorkers());
       all.put("TROUPE_TOKEN", token);
-      all.put("TROUPE_SEAT", sandbox.seat(worker, start).toString());
-      all.put("TROUPE_STACKS", sandbox.stacks(worker, start).toString());
-      all.put("TROUPE_MAX_FRAME", Integer.toString(settings.maxFrameBytes()));
-      all.put("TROUPE_BLOBS", sandbox.blobs().resolve(worker + "-" + start).toString());
-      all.put("TROUPE_INLINE_RESULT", Integer.toString(settings.inlineResultBytes()));
+      all.put("TROUPE_SEAT", common.sandbox().seat(worker, start).toString());
+      all.put("TROUPE_STACKS", common.sandbox().stacks(worker, start).toString());
+      all.put("TROUPE_MAX_FRAME", Integer.toString(common.settings().maxFrameBytes()));
+      all.put("TROUPE_BLOBS", common.sandbox().blobs().resolve(worker + "-" + start).toString());
+      all.put("TROUPE_INLINE_RESULT", Integer.toString(common.settings().inlineResultBytes()));
       all.put("TROUPE_CONCURRENCY", Integer.toString(width));
-      all.put("TROUPE_MAX_RESULT", Long.toString(settings.maxResultBytes()));
+      all.put("TROUPE_MAX_RESULT", Long.toString(common.settings().maxResultBytes()));
     }
     String path = all.getOrDefault("PYTHONPATH", "");
-    all.put("PYTHONPATH", path + (path.isEmpty() ? "" : File.pathSeparator) + sandbox.files());
+    all.put(
+        "PYTHONPATH", path + (path.isEmpty() ? "" : File.pathSeparator) + common.sandbox().files());
     Path own = virtual;
     if (own != null) {
       String programs = all.getOrDefault("PATH", DEFAULT_PATH);
@@ -599,9 +607,10 @@ final class LocalServer implements ServerProcess {
     watchMemory();
     if (spec.protocol() != WorkerProtocol.FRAMES) {
       if (isContained()) {
-        chores.execute(() -> find(0));
+        common.chores().execute(() -> find(0));
       }
-      long first = spec.ports().isEmpty() ? settings.settleTime().toMillis() : PROBE_MILLIS;
+      long first =
+          spec.ports().isEmpty() ? common.settings().settleTime().toMillis() : PROBE_MILLIS;
       probeIn(first);
     }
   }
@@ -615,8 +624,12 @@ final class LocalServer implements ServerProcess {
       kill();
     } else {
       ScheduledFuture<?> unused =
-          chores.schedule(
-              this::watchMemory, settings.memoryEvery().toMillis(), TimeUnit.MILLISECONDS);
+          common
+              .chores()
+              .schedule(
+                  this::watchMemory,
+                  common.settings().memoryEvery().toMillis(),
+                  TimeUnit.MILLISECONDS);
     }
   }
 
@@ -631,7 +644,7 @@ final class LocalServer implements ServerProcess {
       probe(
           new HttpJobs(
               spec.ports().get(0),
-              (int) Math.min(ServerSettings.LARGEST_MESSAGE, settings.maxResultBytes()),
+              (int) Math.min(ServerSettings.LARGEST_MESSAGE, common.settings().maxResultBytes()),
               width,
               this::received));
     } else {
@@ -699,7 +712,7 @@ final class LocalServer implements ServerProcess {
   }
 
   private void later(Runnable chore, long millis) {
-    ScheduledFuture<?> unused = chores.schedule(chore, millis, TimeUnit.MILLISECONDS);
+    ScheduledFuture<?> unused = common.chores().schedule(chore, millis, TimeUnit.MILLISECONDS);
   }
 
   private static boolean accepts(int port) {
@@ -715,7 +728,8 @@ final class LocalServer implements ServerProcess {
   private ProcessTree tree() {
     Process started = process;
     // The session of a container's process is its own.
-    long leader = started != null && session.leads() && !isContained() ? started.pid() : -1;
+    long leader =
+        started != null && common.session().leads() && !isContained() ? started.pid() : -1;
     if (forked > 0) {
       leader = forked; // in a session of its own; what stands for it carries the mark
     }
@@ -732,7 +746,7 @@ final class LocalServer implements ServerProcess {
     if (over) {
       return;
     }
-    long least = inside == 0 && containers.hasInit() ? 2 : Math.max(1, inside);
+    long least = inside == 0 && common.containers().hasInit() ? 2 : Math.max(1, inside);
     Optional<ProcessTable.Contained> found =
         tree().members().stream()
             .flatMap(process -> ProcessTable.contained(process.pid()).stream())
@@ -781,7 +795,7 @@ final class LocalServer implements ServerProcess {
       send(List.of(new Frame(Frame.Type.CANCEL, ContentType.JSON, id, "", new byte[0])));
     } else if (shared != null) {
       shared.cancel(id);
-      chores.execute(() -> signal("INT"));
+      common.chores().execute(() -> signal("INT"));
     }
     HttpJobs requests = http;
     if (requests != null) {
@@ -794,19 +808,21 @@ final class LocalServer implements ServerProcess {
     Seat shared = seat;
     if (shared != null) {
       shared.flush(id);
-      chores.execute(() -> signal("INT"));
+      common.chores().execute(() -> signal("INT"));
     }
   }
 
   @Override
   public void recordStacks() {
     if (!over) {
-      chores.execute(
-          () -> {
-            if (emptied(sandbox.stacks(worker, start))) {
-              signal("QUIT");
-            }
-          });
+      common
+          .chores()
+          .execute(
+              () -> {
+                if (emptied(common.sandbox().stacks(worker, start))) {
+                  signal("QUIT");
+                }
+              });
     }
   }
 
@@ -844,7 +860,7 @@ final class LocalServer implements ServerProcess {
   @Override
   public void terminate() {
     if (!over) {
-      chores.execute(() -> tree().terminate());
+      common.chores().execute(() -> tree().terminate());
     }
   }
 
@@ -854,7 +870,7 @@ final class LocalServer implements ServerProcess {
     Process started = process;
     if (started != null && !over) {
       started.destroyForcibly();
-      chores.execute(() -> tree().kill());
+      common.chores().execute(() -> tree().kill());
     }
   }
 
@@ -890,7 +906,7 @@ final class LocalServer implements ServerProcess {
   public boolean mayHandOver(String path) {
     try {
       Path file = Path.of(path);
-      return sandbox.blobs().equals(file.getParent())
+      return common.sandbox().blobs().equals(file.getParent())
           && file.getFileName().toString().startsWith(ownFolder() + "-")
           && isOwnBlob(file);
     } catch (InvalidPathException e) {
@@ -899,7 +915,7 @@ final class LocalServer implements ServerProcess {
   }
 
   private boolean isOwnBlob(Path file) {
-    return Files.isDirectory(sandbox.blobs(), NOFOLLOW_LINKS) && isFile(file);
+    return Files.isDirectory(common.sandbox().blobs(), NOFOLLOW_LINKS) && isFile(file);
   }
 
   /**
@@ -912,8 +928,8 @@ final class LocalServer implements ServerProcess {
 
   @Override
   public void readParts(long id, long place, Consumer<Parts> answer) {
-    Path file = sandbox.blobs().resolve(ownFolder() + "-parts-" + id);
-    chores.execute(() -> readParts(id, file, place, PARTS_LOOKS, answer));
+    Path file = common.sandbox().blobs().resolve(ownFolder() + "-parts-" + id);
+    common.chores().execute(() -> readParts(id, file, place, PARTS_LOOKS, answer));
   }
 
   private void readParts(long id, Path file, long place, int looks, Consumer<Parts> answer) {
@@ -986,7 +1002,7 @@ final class LocalServer implements ServerProcess {
         }
       }
       if (isContained()) {
-        chores.execute(() -> find(hello.pid()));
+        common.chores().execute(() -> find(hello.pid()));
       }
       if (hello.concurrency() != width) {
         events.accept(
@@ -1051,7 +1067,10 @@ final class LocalServer implements ServerProcess {
         CommandLine command, Map<String, String> environment, java.nio.file.Path directory)
         throws IOException {
       Process started =
-          super.launch(command, environment, isContained() ? sandbox.root() : sandbox.files());
+          super.launch(
+              command,
+              environment,
+              isContained() ? common.sandbox().root() : common.sandbox().files());
       launched(started);
       return started;
     }

@@ -2,17 +2,15 @@ package io.troupe.executor.process;
 
 import static io.troupe.executor.process.Processes.eventually;
 import static io.troupe.executor.process.Processes.lives;
+import static io.troupe.executor.process.TestServers.FRAMES;
+import static io.troupe.executor.process.TestServers.MIB;
 import static java.nio.charset.StandardCharsets.UTF_8;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
-import com.typesafe.config.ConfigFactory;
-import io.troupe.executor.channel.ChannelServer;
-import io.troupe.executor.channel.EventLoop;
 import io.troupe.executor.supervision.ServerEvent;
 import io.troupe.executor.supervision.ServerProcess;
 import io.troupe.model.Container;
-import io.troupe.model.ContentType;
 import io.troupe.model.HttpChecks;
 import io.troupe.model.Requirements;
 import io.troupe.model.Serving;
@@ -44,38 +42,18 @@ import org.junit.jupiter.params.provider.ValueSource;
 /** Workers in real containers, where this machine can run some. */
 @DisplayNameGeneration(DisplayNameGenerator.ReplaceUnderscores.class)
 class ContainerServersTest {
-  private static final Path PACKAGES = Path.of("src/main/python").toAbsolutePath();
-  private static final String FRAMES = "python3 -B -m troupe.worker mine";
-  private static final int MIB = 1 << 20;
-
   private static String whyNot = "";
 
   @TempDir Path folder;
   private final String mark = "test-" + UUID.randomUUID();
+  private TestServers around;
   private Sandbox sandbox;
-  private EventLoop loop;
   private FakeSecrets secrets;
-  private ChannelServer channels;
   private LocalServers servers;
   private Containers containers;
   private final BlockingQueue<ServerEvent> events = new LinkedBlockingQueue<>();
   private ServerProcess server;
   private boolean ended = true;
-
-  /** As executors of this mark have them. */
-  static Containers containers(String mark) {
-    return new Containers(
-        ConfigFactory.load().getConfig("troupe.executor.container"),
-        Map.of("troupe.executor", mark),
-        mark,
-        PACKAGES);
-  }
-
-  /** As executors have them, with a small limit. */
-  static Archives archives() {
-    return new Archives(
-        "python3", PACKAGES, ConfigFactory.parseString("size = 1 MiB, entries = 100"));
-  }
 
   @BeforeAll
   static void makeImage(@TempDir Path work) throws Exception {
@@ -90,31 +68,11 @@ class ContainerServersTest {
   @BeforeEach
   void start() throws IOException {
     assumeTrue(whyNot.isEmpty(), whyNot);
-    sandbox = new Sandbox(folder);
-    Files.createDirectories(sandbox.files());
-    loop = EventLoop.start("loop");
-    secrets = FakeSecrets.start(folder);
-    channels = ChannelServer.open(sandbox.socket(), MIB, loop);
-    containers = containers(mark);
-    servers =
-        new LocalServers(
-            sandbox,
-            new ServerSettings(
-                MIB,
-                1 << 15,
-                1 << 16,
-                Duration.ofSeconds(30),
-                MIB,
-                Duration.ofMillis(50),
-                Duration.ofMillis(100)),
-            channels,
-            Map.of("PATH", System.getenv("PATH"), "PYTHONPATH", PACKAGES.toString()),
-            archives(),
-            new Environments(PACKAGES, folder.resolve("envs"), MIB),
-            Cgroups.none(),
-            containers,
-            secrets.files(),
-            mark);
+    around = TestServers.in(folder);
+    sandbox = around.sandbox;
+    secrets = around.secrets;
+    containers = TestServers.containers(mark);
+    servers = around.servers(Cgroups.none(), containers, mark);
   }
 
   @AfterEach
@@ -127,9 +85,7 @@ class ContainerServersTest {
       expect(ServerEvent.Ended.class);
     }
     noneIsLeft();
-    secrets.close();
-    channels.close();
-    loop.close();
+    around.close();
   }
 
   private void noneIsLeft() {
@@ -198,9 +154,7 @@ class ContainerServersTest {
   }
 
   private void send(long id, String function, String json) {
-    server.name(id, List.of("job-" + id));
-    server.send(
-        List.of(new Frame(Frame.Type.JOB, ContentType.JSON, id, function, json.getBytes(UTF_8))));
+    TestServers.send(server, id, function, json);
   }
 
   private Frame answer() throws InterruptedException {
@@ -341,7 +295,7 @@ class ContainerServersTest {
       assertThat(PythonImage.run(folder, create)).isZero();
     }
     try {
-      assertThat(containers(mark).trouble()).isEmpty();
+      assertThat(TestServers.containers(mark).trouble()).isEmpty();
       assertThat(PythonImage.containers(folder, "troupe.mark=" + gone)).isEmpty();
       assertThat(PythonImage.containers(folder, "troupe.mark=" + alive)).hasSize(1);
     } finally {

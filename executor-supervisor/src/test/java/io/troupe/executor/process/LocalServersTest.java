@@ -3,12 +3,11 @@ package io.troupe.executor.process;
 import static io.troupe.executor.process.Processes.eventually;
 import static io.troupe.executor.process.Processes.lives;
 import static io.troupe.executor.process.Processes.pidIn;
+import static io.troupe.executor.process.TestServers.FRAMES;
 import static java.nio.charset.StandardCharsets.ISO_8859_1;
 import static java.nio.charset.StandardCharsets.UTF_8;
 import static org.assertj.core.api.Assertions.assertThat;
 
-import io.troupe.executor.channel.ChannelServer;
-import io.troupe.executor.channel.EventLoop;
 import io.troupe.executor.supervision.ServerEvent;
 import io.troupe.executor.supervision.ServerProcess;
 import io.troupe.model.Container;
@@ -17,6 +16,7 @@ import io.troupe.model.HttpChecks;
 import io.troupe.model.PoolFile;
 import io.troupe.model.Requirements;
 import io.troupe.model.Serving;
+import io.troupe.model.Sha256;
 import io.troupe.model.Upkeep;
 import io.troupe.model.WorkerProtocol;
 import io.troupe.protocol.Parts;
@@ -29,7 +29,6 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
-import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.concurrent.BlockingQueue;
@@ -47,8 +46,6 @@ import org.junit.jupiter.params.provider.ValueSource;
 /** Real processes of this machine. */
 @DisplayNameGeneration(DisplayNameGenerator.ReplaceUnderscores.class)
 class LocalServersTest {
-  private static final String FRAMES = "python3 -B -m troupe.worker mine";
-
   /** Leaves a daemon behind that has left the session, and a child that has not. */
   private static final String FAMILY =
       """
@@ -67,10 +64,9 @@ class LocalServersTest {
       """;
 
   @TempDir Path folder;
+  private TestServers around;
   private Sandbox sandbox;
-  private EventLoop loop;
   private FakeSecrets secrets;
-  private ChannelServer channels;
   private LocalServers servers;
   private final BlockingQueue<ServerEvent> events = new LinkedBlockingQueue<>();
   private ServerProcess server;
@@ -82,37 +78,15 @@ class LocalServersTest {
 
   @BeforeEach
   void start() throws IOException {
-    sandbox = new Sandbox(folder);
-    Files.createDirectories(sandbox.files());
-    loop = EventLoop.start("loop");
-    secrets = FakeSecrets.start(folder);
-    channels = ChannelServer.open(sandbox.socket(), 1 << 20, loop);
+    around = TestServers.in(folder);
+    sandbox = around.sandbox;
+    secrets = around.secrets;
     servers = servers(Cgroups.none());
   }
 
   private LocalServers servers(Cgroups cgroups) {
-    Map<String, String> environment = new HashMap<>();
-    environment.put("PATH", System.getenv("PATH"));
-    environment.put("PYTHONPATH", Path.of("src/main/python").toAbsolutePath().toString());
-    return new LocalServers(
-        sandbox,
-        new ServerSettings(
-            1 << 20,
-            1 << 15,
-            1 << 16,
-            Duration.ofSeconds(30),
-            1 << 20,
-            Duration.ofMillis(50),
-            Duration.ofMillis(100)),
-        channels,
-        environment,
-        ContainerServersTest.archives(),
-        new Environments(
-            Path.of("src/main/python").toAbsolutePath(), folder.resolve("envs"), 1L << 40),
-        cgroups,
-        ContainerServersTest.containers("test-" + folder.getFileName()),
-        secrets.files(),
-        "test-" + folder.getFileName());
+    String mark = "test-" + folder.getFileName();
+    return around.servers(cgroups, TestServers.containers(mark), mark);
   }
 
   @AfterEach
@@ -121,9 +95,7 @@ class LocalServersTest {
       server.kill();
       expectEnd(); // nobody writes into the folder any more
     }
-    secrets.close();
-    channels.close();
-    loop.close();
+    around.close();
   }
 
   private void launch(WorkerProtocol protocol, String command, List<PoolFile> files, int... ports) {
@@ -181,9 +153,26 @@ class LocalServersTest {
   }
 
   private void send(long id, String function, String json) {
-    server.name(id, List.of("job-" + id));
-    server.send(
-        List.of(new Frame(Frame.Type.JOB, ContentType.JSON, id, function, json.getBytes(UTF_8))));
+    TestServers.send(server, id, function, json);
+  }
+
+  private static int freePort() throws IOException {
+    try (ServerSocket free = new ServerSocket(0)) {
+      return free.getLocalPort();
+    }
+  }
+
+  /** Starts a server that speaks HTTP, whose handler has this in its class. */
+  private void serve(String handler) throws Exception {
+    module(
+        "import http.server, os, threading, time\n"
+            + "class Handler(http.server.BaseHTTPRequestHandler):\n"
+            + handler.indent(4)
+            + "address = ('127.0.0.1', int(os.environ['PORT']))\n"
+            + "http.server.ThreadingHTTPServer(address, Handler).serve_forever()\n");
+    launch(WorkerProtocol.HTTP, "python3 -B mine.py", List.of(), freePort());
+    expect(ServerEvent.Started.class);
+    expect(ServerEvent.Answered.class);
   }
 
   @Test
@@ -335,15 +324,11 @@ class LocalServersTest {
 
   @Test
   void one_with_a_port_is_ready_when_it_takes_connections_there() throws Exception {
-    int port;
-    try (ServerSocket free = new ServerSocket(0)) {
-      port = free.getLocalPort();
-    }
     launch(
         WorkerProtocol.NONE,
         "test $PORT = $PORT0 && exec python3 -B -m http.server --bind 127.0.0.1 $PORT",
         List.of(),
-        port);
+        freePort());
     expect(ServerEvent.Started.class);
     expect(ServerEvent.Answered.class);
     server.terminate();
@@ -352,27 +337,16 @@ class LocalServersTest {
 
   @Test
   void a_server_that_speaks_http_gets_one_request_a_job() throws Exception {
-    module(
+    serve(
         """
-        import http.server, os, time
-        class Handler(http.server.BaseHTTPRequestHandler):
-            def do_POST(self):
-                body = self.rfile.read(int(self.headers["Content-Length"]))
-                if self.path == "/sleep": time.sleep(600)
-                self.send_response(200 if self.path == "/echo" else 404)
-                self.send_header("Content-Type", self.headers["Content-Type"])
-                self.end_headers()
-                self.wfile.write(body)
-        address = ("127.0.0.1", int(os.environ["PORT"]))
-        http.server.ThreadingHTTPServer(address, Handler).serve_forever()
+        def do_POST(self):
+            body = self.rfile.read(int(self.headers["Content-Length"]))
+            if self.path == "/sleep": time.sleep(600)
+            self.send_response(200 if self.path == "/echo" else 404)
+            self.send_header("Content-Type", self.headers["Content-Type"])
+            self.end_headers()
+            self.wfile.write(body)
         """);
-    int port;
-    try (ServerSocket free = new ServerSocket(0)) {
-      port = free.getLocalPort();
-    }
-    launch(WorkerProtocol.HTTP, "python3 -B mine.py", List.of(), port);
-    expect(ServerEvent.Started.class);
-    expect(ServerEvent.Answered.class);
     send(1, "echo", "[1]");
     Frame result = expect(ServerEvent.Received.class).frames().get(0);
     assertThat(result.type()).isEqualTo(Frame.Type.RESULT);
@@ -393,32 +367,21 @@ class LocalServersTest {
   @Test
   void a_server_with_checks_is_ready_when_it_says_so_and_is_given_up_when_it_is_not_well()
       throws Exception {
-    module(
-        """
-        import http.server, os
-        asked = {"/ready": 0, "/health": 0, "/busy": 0}
-        class Handler(http.server.BaseHTTPRequestHandler):
-            def do_GET(self):
-                asked[self.path] += 1
-                self.send_response(200 if self.path == "/ready" and asked["/ready"] > 2 else 500)
-                self.end_headers()
-            def do_POST(self):
-                asked["/busy"] += 1
-                self.send_response(503 if asked["/busy"] < 3 else 200)
-                self.send_header("Content-Type", "application/json")
-                self.end_headers()
-                self.wfile.write(b"[%d,%d]" % (asked["/ready"], asked["/busy"]))
-        address = ("127.0.0.1", int(os.environ["PORT"]))
-        http.server.ThreadingHTTPServer(address, Handler).serve_forever()
-        """);
-    int port;
-    try (ServerSocket free = new ServerSocket(0)) {
-      port = free.getLocalPort();
-    }
     checks = new HttpChecks("/ready", "/health");
-    launch(WorkerProtocol.HTTP, "python3 -B mine.py", List.of(), port);
-    expect(ServerEvent.Started.class);
-    expect(ServerEvent.Answered.class);
+    serve(
+        """
+        asked = {"/ready": 0, "/health": 0, "/busy": 0}
+        def do_GET(self):
+            self.asked[self.path] += 1
+            self.send_response(200 if self.path == "/ready" and self.asked["/ready"] > 2 else 500)
+            self.end_headers()
+        def do_POST(self):
+            self.asked["/busy"] += 1
+            self.send_response(503 if self.asked["/busy"] < 3 else 200)
+            self.send_header("Content-Type", "application/json")
+            self.end_headers()
+            self.wfile.write(b"[%d,%d]" % (self.asked["/ready"], self.asked["/busy"]))
+        """);
     send(1, "busy", "1");
     Frame result = expect(ServerEvent.Received.class).frames().get(0);
     assertThat(new String(result.payload(), UTF_8)).isEqualTo("[3,3]");
@@ -428,29 +391,18 @@ class LocalServersTest {
 
   @Test
   void a_server_that_speaks_http_gets_as_many_requests_at_once_as_its_pool_says() throws Exception {
-    module(
-        """
-        import http.server, os, threading
-        both = threading.Barrier(2)
-        class Handler(http.server.BaseHTTPRequestHandler):
-            def do_POST(self):
-                body = self.rfile.read(int(self.headers["Content-Length"]))
-                if self.path == "/meet": both.wait(60)
-                if self.path == "/stay": threading.Event().wait(600)
-                self.send_response(200)
-                self.end_headers()
-                self.wfile.write(body)
-        address = ("127.0.0.1", int(os.environ["PORT"]))
-        http.server.ThreadingHTTPServer(address, Handler).serve_forever()
-        """);
-    int port;
-    try (ServerSocket free = new ServerSocket(0)) {
-      port = free.getLocalPort();
-    }
     serving = new Serving(3);
-    launch(WorkerProtocol.HTTP, "python3 -B mine.py", List.of(), port);
-    expect(ServerEvent.Started.class);
-    expect(ServerEvent.Answered.class);
+    serve(
+        """
+        both = threading.Barrier(2)
+        def do_POST(self):
+            body = self.rfile.read(int(self.headers["Content-Length"]))
+            if self.path == "/meet": self.both.wait(60)
+            if self.path == "/stay": threading.Event().wait(600)
+            self.send_response(200)
+            self.end_headers()
+            self.wfile.write(body)
+        """);
     send(1, "stay", "1");
     send(2, "meet", "2");
     send(3, "meet", "3");
@@ -467,22 +419,11 @@ class LocalServersTest {
   @Test
   void of_a_server_that_speaks_http_its_end_is_told_and_not_that_its_connections_broke()
       throws Exception {
-    module(
+    serve(
         """
-        import http.server, os
-        class Handler(http.server.BaseHTTPRequestHandler):
-            def do_POST(self):
-                os._exit(3)
-        address = ("127.0.0.1", int(os.environ["PORT"]))
-        http.server.ThreadingHTTPServer(address, Handler).serve_forever()
+        def do_POST(self):
+            os._exit(3)
         """);
-    int port;
-    try (ServerSocket free = new ServerSocket(0)) {
-      port = free.getLocalPort();
-    }
-    launch(WorkerProtocol.HTTP, "python3 -B mine.py", List.of(), port);
-    expect(ServerEvent.Started.class);
-    expect(ServerEvent.Answered.class);
     send(1, "leave", "1");
     send(2, "echo", "2");
     assertThat(expect(ServerEvent.Ended.class).exitCode()).isEqualTo(3);
@@ -934,7 +875,7 @@ class LocalServersTest {
                 .waitFor())
         .isZero();
     requirements =
-        new Requirements(Sandbox.sha256(file), "python3", wheels.toString(), Duration.ofMinutes(5));
+        new Requirements(Sha256.of(file), "python3", wheels.toString(), Duration.ofMinutes(5));
   }
 
   @Test
@@ -1024,7 +965,7 @@ class LocalServersTest {
         zip.write("VALUE = 7".getBytes(UTF_8));
       }
     }
-    return new PoolFile(name, Sandbox.sha256(path), form);
+    return new PoolFile(name, Sha256.of(path), form);
   }
 
   @Test

@@ -19,6 +19,7 @@ import io.troupe.model.Container;
 import io.troupe.model.ContentType;
 import io.troupe.model.HttpChecks;
 import io.troupe.model.Requirements;
+import io.troupe.model.Serving;
 import io.troupe.model.Upkeep;
 import io.troupe.model.WorkerProtocol;
 import io.troupe.model.WorkerState;
@@ -249,7 +250,9 @@ class WorkerLifeTest {
                         new Upkeep(0, 0, 0, -1, 0, 1, Duration.ZERO, 0, Duration.ZERO),
                         HttpChecks.NONE,
                         requirements,
-                        Container.NONE),
+                        Container.NONE,
+                        List.of(),
+                        Serving.ONE_AT_A_TIME),
                     SETTINGS,
                     servers,
                     actors::nanos,

@@ -10,14 +10,21 @@ import akka.http.javadsl.model.StatusCodes;
 import akka.http.javadsl.server.AllDirectives;
 import akka.http.javadsl.server.Route;
 import akka.japi.function.Function;
+import akka.pattern.Patterns;
+import akka.stream.javadsl.Source;
+import akka.util.ByteString;
 import com.fasterxml.jackson.databind.JsonNode;
 import java.time.Duration;
 import java.util.concurrent.CompletionStage;
+import java.util.function.Supplier;
 
 /** What all groups of routes share: questions to actors and answers in JSON. */
 abstract class Asking extends AllDirectives {
   /** How long an actor of this node may take to answer a question that needs no waiting. */
   private static final Duration PATIENCE = Duration.ofSeconds(20);
+
+  private static final Duration KEEP_ALIVE = Duration.ofSeconds(5);
+  private static final ByteString BLANK = ByteString.fromString("\n");
 
   private final ActorSystem<?> system;
 
@@ -37,6 +44,19 @@ abstract class Asking extends AllDirectives {
   final <Q, A> CompletionStage<A> askWithin(
       ActorRef<Q> actor, Function<ActorRef<A>, Q> question, Duration limit) {
     return AskPattern.ask(actor, question, limit, system.scheduler());
+  }
+
+  /** Does it after a pause, and then tells what it tells. */
+  final <T> CompletionStage<T> after(Duration pause, Supplier<CompletionStage<T>> what) {
+    return Patterns.after(
+        pause, system.classicSystem().scheduler(), system.executionContext(), what::get);
+  }
+
+  /**
+   * Tells a client that has nothing to hear so often that we live, and us, by TCP, that he does.
+   */
+  static <M> Source<ByteString, M> keptAlive(Source<ByteString, M> lines) {
+    return lines.keepAlive(KEEP_ALIVE, () -> BLANK);
   }
 
   static HttpResponse json(int status, JsonNode body) {

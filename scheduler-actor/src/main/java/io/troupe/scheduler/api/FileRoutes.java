@@ -7,13 +7,12 @@ import akka.http.javadsl.model.HttpResponse;
 import akka.http.javadsl.server.PathMatchers;
 import akka.http.javadsl.server.Route;
 import akka.stream.javadsl.FileIO;
+import io.troupe.model.Sha256;
 import io.troupe.scheduler.store.BlobStore;
 import io.troupe.scheduler.store.FileStore;
 import java.io.IOException;
 import java.nio.file.Path;
 import java.security.MessageDigest;
-import java.security.NoSuchAlgorithmException;
-import java.util.HexFormat;
 import java.util.concurrent.CompletionStage;
 import org.jspecify.annotations.Nullable;
 
@@ -75,7 +74,7 @@ final class FileRoutes extends Asking {
       request.discardEntityBytes(system);
       return java.util.concurrent.CompletableFuture.completedFuture(stored(sha256));
     }
-    MessageDigest digest = digest();
+    MessageDigest digest = Sha256.digest();
     Path incoming = incoming();
     return request
         .entity()
@@ -108,7 +107,7 @@ final class FileRoutes extends Asking {
     if (failure != null) {
       throw Uploads.failed(failure);
     }
-    String actual = HexFormat.of().formatHex(digest.digest());
+    String actual = Sha256.hex(digest);
     if (!actual.equals(sha256)) {
       throw new ApiException(
           ApiError.of(
@@ -120,13 +119,5 @@ final class FileRoutes extends Asking {
       throw Uploads.notStored(e);
     }
     return stored(sha256);
-  }
-
-  private static MessageDigest digest() {
-    try {
-      return MessageDigest.getInstance("SHA-256");
-    } catch (NoSuchAlgorithmException e) {
-      throw new IllegalStateException("Every Java has SHA-256", e);
-    }
   }
 }

@@ -8,7 +8,6 @@ import akka.actor.typed.javadsl.AskPattern;
 import akka.actor.typed.javadsl.Behaviors;
 import com.typesafe.config.Config;
 import com.typesafe.config.ConfigException;
-import io.troupe.model.PoolSpec;
 import io.troupe.scheduler.pool.SchedulerActor;
 import io.troupe.scheduler.pool.SchedulerActor.PoolView;
 import io.troupe.scheduler.store.FileStore;
@@ -114,11 +113,7 @@ public final class FileSweep {
 
   private Behavior<Command> onNamed(List<PoolView> pools) {
     Set<String> needed = new HashSet<>(Set.of(settings.bundle()));
-    for (PoolView pool : pools) {
-      PoolSpec spec = pool.spec();
-      spec.files().forEach(file -> needed.add(file.sha256()));
-      needed.add(spec.requirements().sha256());
-    }
+    pools.forEach(pool -> needed.addAll(pool.spec().fileHashes()));
     disk.execute(() -> sweep(needed));
     return Behaviors.same();
   }

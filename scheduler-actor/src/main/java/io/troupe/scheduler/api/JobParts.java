@@ -5,7 +5,6 @@ import static java.nio.charset.StandardCharsets.US_ASCII;
 import akka.NotUsed;
 import akka.actor.typed.ActorSystem;
 import akka.japi.Pair;
-import akka.pattern.Patterns;
 import akka.stream.javadsl.Source;
 import akka.util.ByteString;
 import akka.util.ByteStringBuilder;
@@ -25,8 +24,6 @@ import java.util.concurrent.CompletionStage;
  * attempt begins anew. The job goes on when the client leaves.
  */
 final class JobParts extends Asking {
-  private static final Duration KEEP_ALIVE = Duration.ofSeconds(5);
-
   /** Between two looks at a job of which there is no news: at first, doubled up to the longest. */
   private static final Duration PAUSE = Duration.ofMillis(100);
 
@@ -34,8 +31,6 @@ final class JobParts extends Asking {
 
   /** A supervisor that does not answer so long is asked again, if the job is still there. */
   private static final Duration SUPERVISOR_ANSWERS = Duration.ofSeconds(5);
-
-  private static final ByteString BLANK = ByteString.fromString("\n");
 
   /**
    * How far a client has read.
@@ -55,22 +50,19 @@ final class JobParts extends Asking {
     }
   }
 
-  private final ActorSystem<?> system;
   private final QueueDirectory directory;
   private final JobResults results;
 
   JobParts(ActorSystem<?> system, QueueDirectory directory, JobResults results) {
     super(system);
-    this.system = system;
     this.directory = directory;
     this.results = results;
   }
 
   /** The lines for a client that has seen none. */
   Source<ByteString, NotUsed> of(String job) {
-    return Source.unfoldAsync(At.START, at -> next(job, at))
-        .filter(lines -> !lines.isEmpty())
-        .keepAlive(KEEP_ALIVE, () -> BLANK);
+    return keptAlive(
+        Source.unfoldAsync(At.START, at -> next(job, at)).filter(lines -> !lines.isEmpty()));
   }
 
   private CompletionStage<Optional<Pair<At, ByteString>>> next(String job, At at) {
@@ -110,10 +102,8 @@ final class JobParts extends Asking {
   }
 
   private CompletionStage<Optional<Pair<At, ByteString>>> later(At at) {
-    return Patterns.after(
+    return after(
         at.pause(),
-        system.classicSystem().scheduler(),
-        system.executionContext(),
         () ->
             CompletableFuture.completedFuture(
                 Optional.of(Pair.create(at.afterPause(), ByteString.emptyByteString()))));

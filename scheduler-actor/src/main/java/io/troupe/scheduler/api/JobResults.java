@@ -3,7 +3,6 @@ package io.troupe.scheduler.api;
 import akka.NotUsed;
 import akka.actor.typed.ActorSystem;
 import akka.http.javadsl.model.HttpRequest;
-import akka.pattern.Patterns;
 import akka.stream.javadsl.Framing;
 import akka.stream.javadsl.FramingTruncation;
 import akka.stream.javadsl.Source;
@@ -25,12 +24,6 @@ import java.util.concurrent.atomic.AtomicLong;
  * waits for any number of jobs on one connection. Its jobs go on when it leaves.
  */
 final class JobResults extends Asking {
-  /**
-   * A client that has nothing to hear gets an empty line so often: to know that we live, and we, by
-   * TCP, that he does.
-   */
-  private static final Duration KEEP_ALIVE = Duration.ofSeconds(5);
-
   /** A queue holds a question for so long; then it is asked again. */
   private static final Duration WAIT = Duration.ofMinutes(1);
 
@@ -40,11 +33,9 @@ final class JobResults extends Asking {
   private static final int LONGEST_ID = 300;
   private static final int BATCH_BYTES = 64 * 1024;
   private static final int LINE_BYTES = 128;
-  private static final ByteString BLANK = ByteString.fromString("\n");
 
   private record Line(long index, String id) {}
 
-  private final ActorSystem<?> system;
   private final QueueDirectory directory;
   private final int atOnce;
   private final Blobs blobs;
@@ -54,7 +45,6 @@ final class JobResults extends Asking {
    */
   JobResults(ActorSystem<?> system, QueueDirectory directory, int atOnce, Blobs blobs) {
     super(system);
-    this.system = system;
     this.directory = directory;
     this.atOnce = atOnce;
     this.blobs = blobs;
@@ -63,13 +53,15 @@ final class JobResults extends Asking {
   /** The lines of the answer to this request; they end when all its jobs have, or he has gone. */
   Source<ByteString, NotUsed> of(HttpRequest request) {
     AtomicLong index = new AtomicLong();
-    return new Body()
-        .of(request.entity())
-        .via(Framing.delimiter(ByteString.fromString("\n"), LONGEST_ID, FramingTruncation.ALLOW))
-        .map(text -> new Line(index.getAndIncrement(), id(text)))
-        .mapAsyncUnordered(atOnce, this::result)
-        .batchWeighted(BATCH_BYTES, line -> (long) line.size(), line -> line, ByteString::concat)
-        .keepAlive(KEEP_ALIVE, () -> BLANK);
+    return keptAlive(
+        new Body()
+            .of(request.entity())
+            .via(
+                Framing.delimiter(ByteString.fromString("\n"), LONGEST_ID, FramingTruncation.ALLOW))
+            .map(text -> new Line(index.getAndIncrement(), id(text)))
+            .mapAsyncUnordered(atOnce, this::result)
+            .batchWeighted(
+                BATCH_BYTES, line -> (long) line.size(), line -> line, ByteString::concat));
   }
 
   private static String id(ByteString text) {
@@ -86,11 +78,7 @@ final class JobResults extends Asking {
   private CompletionStage<ByteString> result(Line line) {
     Optional<QueueEntry> entry = directory.ofJob(line.id());
     if (entry.isEmpty() && directory.isOpening()) {
-      return Patterns.after(
-          ASKED_AGAIN_AFTER,
-          system.classicSystem().scheduler(),
-          system.executionContext(),
-          () -> result(line));
+      return after(ASKED_AGAIN_AFTER, () -> result(line));
     }
     if (entry.isEmpty()) {
       return CompletableFuture.completedFuture(unknown(line));

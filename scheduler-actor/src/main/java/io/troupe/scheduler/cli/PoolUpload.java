@@ -9,16 +9,11 @@ import com.typesafe.config.ConfigException;
 import com.typesafe.config.ConfigFactory;
 import com.typesafe.config.ConfigParseOptions;
 import com.typesafe.config.ConfigRenderOptions;
+import io.troupe.model.Sha256;
 import java.io.IOException;
-import java.io.InputStream;
-import java.io.OutputStream;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.security.DigestInputStream;
-import java.security.MessageDigest;
-import java.security.NoSuchAlgorithmException;
 import java.util.ArrayList;
-import java.util.HexFormat;
 import java.util.List;
 
 /**
@@ -115,7 +110,7 @@ record PoolUpload(JsonNode spec, List<Content> files) {
   private static Content packed(Path poolFile, Path folder) {
     try {
       Path zip = PackedFolder.of(folder);
-      return new Content(String.valueOf(folder.getFileName()), sha256(zip), zip);
+      return new Content(String.valueOf(folder.getFileName()), Sha256.of(zip), zip);
     } catch (IOException e) {
       throw Failure.of(
           "%s: folder %s cannot be packed: %s"
@@ -131,22 +126,12 @@ record PoolUpload(JsonNode spec, List<Content> files) {
   private static Content load(Path poolFile, String entry, String key) {
     Path path = beside(poolFile, entry);
     try {
-      return new Content(String.valueOf(path.getFileName()), sha256(path), path);
+      return new Content(String.valueOf(path.getFileName()), Sha256.of(path), path);
     } catch (IOException e) {
       throw Failure.of(
           "%s: %s names '%s', but there is no readable file %s"
               .formatted(poolFile, key, entry, path)
               .strip());
-    }
-  }
-
-  private static String sha256(Path file) throws IOException {
-    try (InputStream in = Files.newInputStream(file)) {
-      MessageDigest digest = MessageDigest.getInstance("SHA-256");
-      new DigestInputStream(in, digest).transferTo(OutputStream.nullOutputStream());
-      return HexFormat.of().formatHex(digest.digest());
-    } catch (NoSuchAlgorithmException e) {
-      throw new IllegalStateException("every Java has SHA-256", e);
     }
   }
 }

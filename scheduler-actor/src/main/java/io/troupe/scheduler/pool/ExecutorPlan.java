@@ -3,14 +3,12 @@ package io.troupe.scheduler.pool;
 import io.troupe.model.PoolSecret;
 import io.troupe.model.PoolSpec;
 import io.troupe.model.Serving;
+import io.troupe.model.Sha256;
 import io.troupe.protocol.TaskData;
 import io.troupe.scheduler.offers.Amount;
 import java.nio.charset.StandardCharsets;
-import java.security.MessageDigest;
-import java.security.NoSuchAlgorithmException;
 import java.time.Duration;
 import java.util.ArrayList;
-import java.util.HexFormat;
 import java.util.List;
 import java.util.Optional;
 import java.util.TreeMap;
@@ -85,7 +83,7 @@ public record ExecutorPlan(
       files.add(new Fetched(spec.requirements().sha256(), TaskData.REQUIREMENTS));
     }
     return new ExecutorPlan(
-        spec.name() + "-" + sha256(content).substring(0, 12),
+        spec.name() + "-" + Sha256.of(content.getBytes(StandardCharsets.UTF_8)).substring(0, 12),
         spec.name(),
         settings.command(),
         bundle,
@@ -93,14 +91,5 @@ public record ExecutorPlan(
         settings.amount(),
         settings.shutdownGrace(),
         settings.container());
-  }
-
-  private static String sha256(String text) {
-    try {
-      MessageDigest digest = MessageDigest.getInstance("SHA-256");
-      return HexFormat.of().formatHex(digest.digest(text.getBytes(StandardCharsets.UTF_8)));
-    } catch (NoSuchAlgorithmException e) {
-      throw new IllegalStateException("every Java has SHA-256", e);
-    }
   }
 }

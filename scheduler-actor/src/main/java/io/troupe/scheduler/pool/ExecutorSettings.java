@@ -23,11 +23,6 @@ public record ExecutorSettings(
     Duration shutdownGrace,
     Optional<ExecutorContainer> container) {
 
-  /** Of executors that are plain processes. */
-  public ExecutorSettings(String command, String bundle, Amount amount, Duration shutdownGrace) {
-    this(command, bundle, amount, shutdownGrace, Optional.empty());
-  }
-
   /** Reads the section. */
   public static ExecutorSettings from(Config root) {
     Config executor = root.getConfig("troupe.executor");

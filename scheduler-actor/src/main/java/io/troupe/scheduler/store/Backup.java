@@ -4,8 +4,6 @@ import com.fasterxml.jackson.databind.ObjectMapper;
 import com.fasterxml.jackson.databind.node.JsonNodeFactory;
 import io.troupe.model.BlobRef;
 import io.troupe.model.ContentType;
-import io.troupe.model.PoolFile;
-import io.troupe.model.PoolSpec;
 import io.troupe.scheduler.pool.Store.StoreException;
 import java.io.IOException;
 import java.io.OutputStream;
@@ -124,13 +122,7 @@ public final class Backup implements AutoCloseable {
   }
 
   private void poolFiles(String spec) throws IOException {
-    PoolSpec pool = PoolSpecJson.read(JSON.readTree(spec));
-    for (PoolFile file : pool.files()) {
-      poolFiles.add(file.sha256());
-    }
-    if (!pool.requirements().isEmpty()) {
-      poolFiles.add(pool.requirements().sha256());
-    }
+    poolFiles.addAll(PoolSpecJson.read(JSON.readTree(spec)).fileHashes());
   }
 
   private void writeFiles(DumpWriter dump, CopyProgress progress) throws IOException {

@@ -1,21 +1,12 @@
 package io.troupe.scheduler.store;
 
+import io.troupe.model.Sha256;
 import java.security.MessageDigest;
-import java.security.NoSuchAlgorithmException;
-import java.util.HexFormat;
 
 /** SHA-256 of what is added piece by piece. Not thread-safe. */
 final class Digest {
-  private final MessageDigest digest;
+  private final MessageDigest digest = Sha256.digest();
   private long bytes;
-
-  Digest() {
-    try {
-      digest = MessageDigest.getInstance("SHA-256");
-    } catch (NoSuchAlgorithmException e) {
-      throw new IllegalStateException("every Java has SHA-256", e);
-    }
-  }
 
   void add(byte[] piece, int from, int length) {
     digest.update(piece, from, length);
@@ -29,6 +20,6 @@ final class Digest {
 
   /** In hexadecimal; ends it. */
   String hex() {
-    return HexFormat.of().formatHex(digest.digest());
+    return Sha256.hex(digest);
   }
 }

@@ -1,19 +1,14 @@
 package io.troupe.scheduler.store;
 
+import io.troupe.model.Sha256;
 import java.io.IOException;
-import java.io.InputStream;
-import java.io.OutputStream;
 import java.io.UncheckedIOException;
 import java.nio.file.DirectoryStream;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
 import java.nio.file.attribute.FileTime;
-import java.security.DigestInputStream;
-import java.security.MessageDigest;
-import java.security.NoSuchAlgorithmException;
 import java.time.Instant;
-import java.util.HexFormat;
 import java.util.Set;
 import java.util.regex.Pattern;
 
@@ -119,25 +114,13 @@ public final class FileStore {
    * @return its SHA-256
    */
   public String add(Path file) throws IOException {
-    MessageDigest digest = sha256();
-    try (InputStream in = new DigestInputStream(Files.newInputStream(file), digest)) {
-      in.transferTo(OutputStream.nullOutputStream());
-    }
-    String name = HexFormat.of().formatHex(digest.digest());
+    String name = Sha256.of(file);
     if (!use(name)) {
       Path incoming = incoming();
       Files.copy(file, incoming, StandardCopyOption.REPLACE_EXISTING);
       keep(incoming, name);
     }
     return name;
-  }
-
-  private static MessageDigest sha256() {
-    try {
-      return MessageDigest.getInstance("SHA-256");
-    } catch (NoSuchAlgorithmException e) {
-      throw new IllegalStateException("every Java has SHA-256", e);
-    }
   }
 
   /** Gives a file that {@link #incoming} made, whole by now, its name. */

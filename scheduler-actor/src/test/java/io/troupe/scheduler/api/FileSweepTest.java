@@ -12,6 +12,7 @@ import io.troupe.model.PoolSize;
 import io.troupe.model.PoolSpec;
 import io.troupe.model.Requirements;
 import io.troupe.model.Resources;
+import io.troupe.model.Serving;
 import io.troupe.model.Upkeep;
 import io.troupe.model.WorkerProtocol;
 import io.troupe.scheduler.jobs.FakeScheduler;
@@ -122,6 +123,8 @@ class FileSweepTest {
         Upkeep.NONE,
         HttpChecks.NONE,
         new Requirements(requirements, "python3", "", Duration.ofMinutes(1)),
-        Container.NONE);
+        Container.NONE,
+        List.of(),
+        Serving.ONE_AT_A_TIME);
   }
 }

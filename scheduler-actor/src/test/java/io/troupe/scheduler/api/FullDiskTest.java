@@ -4,6 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
+import io.troupe.model.Sha256;
 import io.troupe.scheduler.jobs.FakeSupervisor;
 import java.io.ByteArrayInputStream;
 import java.net.URI;
@@ -14,8 +15,6 @@ import java.net.http.HttpRequest.BodyPublishers;
 import java.net.http.HttpResponse;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
-import java.security.MessageDigest;
-import java.util.HexFormat;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.DisplayNameGeneration;
@@ -133,9 +132,7 @@ class FullDiskTest {
   @Test
   void a_file_of_a_pool_is_refused_and_taken_when_there_is_room_again() throws Exception {
     byte[] content = new byte[HELD];
-    String path =
-        "/v1/files/"
-            + HexFormat.of().formatHex(MessageDigest.getInstance("SHA-256").digest(content));
+    String path = "/v1/files/" + Sha256.of(content);
     DiskLimit.of(
         ROOM,
         () -> {

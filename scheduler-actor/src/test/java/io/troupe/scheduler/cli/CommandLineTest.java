@@ -2,6 +2,7 @@ package io.troupe.scheduler.cli;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import io.troupe.model.Sha256;
 import java.io.BufferedReader;
 import java.io.ByteArrayOutputStream;
 import java.io.IOException;
@@ -531,14 +532,7 @@ class CommandLineTest {
   }
 
   private static String sha(String content) {
-    try {
-      byte[] digest =
-          java.security.MessageDigest.getInstance("SHA-256")
-              .digest(content.getBytes(StandardCharsets.UTF_8));
-      return java.util.HexFormat.of().formatHex(digest);
-    } catch (java.security.NoSuchAlgorithmException e) {
-      throw new AssertionError(e);
-    }
+    return Sha256.of(content.getBytes(StandardCharsets.UTF_8));
   }
 
   @Test

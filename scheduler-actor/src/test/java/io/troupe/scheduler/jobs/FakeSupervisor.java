@@ -142,6 +142,7 @@ public final class FakeSupervisor {
         0,
         null,
         new WorkerStatus.ProcessStatus(4711, 12_000_000, 1.5, 1_700_000_000_000L, "python3 -m x"),
+        List.of(),
         List.of());
   }
 

@@ -15,6 +15,7 @@ import io.troupe.model.PoolSize;
 import io.troupe.model.PoolSpec;
 import io.troupe.model.Requirements;
 import io.troupe.model.Resources;
+import io.troupe.model.Serving;
 import io.troupe.model.Upkeep;
 import io.troupe.model.WorkerProtocol;
 import io.troupe.scheduler.offers.Amount;
@@ -136,7 +137,8 @@ class TranslationTest {
   private static final ExecutorPlan PLAN =
       ExecutorPlan.of(
           POOL,
-          new ExecutorSettings("exec it", "", new Amount(100, 256_000, 0), Duration.ofSeconds(7)));
+          new ExecutorSettings(
+              "exec it", "", new Amount(100, 256_000, 0), Duration.ofSeconds(7), Optional.empty()));
 
   private static Resource scalar(String name, double value, String... reservedFor) {
     Resource.Builder resource =
@@ -217,7 +219,8 @@ class TranslationTest {
   @Test
   void an_executor_is_the_same_whatever_becomes_of_size_and_job_policy_and_another_with_content() {
     ExecutorSettings settings =
-        new ExecutorSettings("exec it", "", new Amount(100, 256_000, 0), Duration.ofSeconds(7));
+        new ExecutorSettings(
+            "exec it", "", new Amount(100, 256_000, 0), Duration.ofSeconds(7), Optional.empty());
     PoolSpec larger = POOL.withSize(new PoolSize.Fixed(9));
     PoolSpec other =
         new PoolSpec(
@@ -238,7 +241,8 @@ class TranslationTest {
   @Test
   void another_image_and_another_version_of_a_secret_are_another_executor() {
     ExecutorSettings settings =
-        new ExecutorSettings("exec it", "", new Amount(100, 256_000, 0), Duration.ofSeconds(7));
+        new ExecutorSettings(
+            "exec it", "", new Amount(100, 256_000, 0), Duration.ofSeconds(7), Optional.empty());
     List<PoolSpec> all = new ArrayList<>(List.of(POOL));
     for (String image : List.of("python:3.11", "python:3.12")) {
       all.add(
@@ -255,7 +259,9 @@ class TranslationTest {
               Upkeep.NONE,
               HttpChecks.NONE,
               Requirements.NONE,
-              new Container(image, "", "host", List.of(), Duration.ofMinutes(1))));
+              new Container(image, "", "host", List.of(), Duration.ofMinutes(1)),
+              List.of(),
+              Serving.ONE_AT_A_TIME));
     }
     all.add(POOL.withSecrets(List.of(new PoolSecret("KEY", "/key", "v1"))));
     all.add(POOL.withSecrets(List.of(new PoolSecret("KEY", "/key", "v2"))));
@@ -280,12 +286,18 @@ class TranslationTest {
             Upkeep.NONE,
             HttpChecks.NONE,
             new Requirements("1".repeat(64), "python3", "", Duration.ofMinutes(1)),
-            Container.NONE);
+            Container.NONE,
+            List.of(),
+            Serving.ONE_AT_A_TIME);
     ExecutorPlan plan =
         ExecutorPlan.of(
             spec,
             new ExecutorSettings(
-                "exec it", "", new Amount(100, 256_000, 0), Duration.ofSeconds(7)));
+                "exec it",
+                "",
+                new Amount(100, 256_000, 0),
+                Duration.ofSeconds(7),
+                Optional.empty()));
     assertThat(plan.files())
         .containsExactly(new ExecutorPlan.Fetched("1".repeat(64), "requirements.txt"));
     assertThat(plan.id()).isNotEqualTo(PLAN.id());

@@ -12,6 +12,7 @@ import io.troupe.model.PoolSize;
 import io.troupe.model.PoolSpec;
 import io.troupe.model.Requirements;
 import io.troupe.model.Resources;
+import io.troupe.model.Serving;
 import io.troupe.model.Upkeep;
 import io.troupe.model.WorkerProtocol;
 import io.troupe.scheduler.pool.PoolSpecReader.InvalidPoolException;
@@ -67,7 +68,9 @@ class PoolSpecReaderTest {
                 new Upkeep(2048, 1024, 64, 0, 5, 1000, Duration.ofHours(1), 512, Duration.ZERO),
                 HttpChecks.NONE,
                 Requirements.NONE,
-                Container.NONE));
+                Container.NONE,
+                List.of(),
+                Serving.ONE_AT_A_TIME));
   }
 
   @Test

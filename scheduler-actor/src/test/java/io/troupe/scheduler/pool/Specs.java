@@ -14,12 +14,14 @@ import io.troupe.scheduler.scaling.Backoff;
 import java.time.Duration;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import java.util.Set;
 
 /** Pools, settings and offers as the tests of this package like them. */
 final class Specs {
   static final ExecutorSettings EXECUTOR =
-      new ExecutorSettings("run", "", new Amount(100, 256_000, 0), Duration.ofSeconds(15));
+      new ExecutorSettings(
+          "run", "", new Amount(100, 256_000, 0), Duration.ofSeconds(15), Optional.empty());
   static final ClusterInfo CLUSTER =
       new ClusterInfo("troupe", 1, List.of("akka://troupe@127.0.0.1:25520"));
   static final PoolPolicy POLICY =

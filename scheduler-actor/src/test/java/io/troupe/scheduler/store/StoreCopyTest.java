@@ -15,6 +15,7 @@ import io.troupe.model.PoolSize;
 import io.troupe.model.PoolSpec;
 import io.troupe.model.Requirements;
 import io.troupe.model.Resources;
+import io.troupe.model.Serving;
 import io.troupe.model.Upkeep;
 import io.troupe.model.WorkerProtocol;
 import io.troupe.scheduler.jobs.JobState;
@@ -154,7 +155,9 @@ class StoreCopyTest {
         Upkeep.NONE,
         HttpChecks.NONE,
         requirements,
-        Container.NONE);
+        Container.NONE,
+        List.of(),
+        Serving.ONE_AT_A_TIME);
   }
 
   /** A store with something of everything; its payload file is in its folder. */

@@ -75,7 +75,11 @@ class TreeTest {
             ? new Cause(Cause.Kind.OOM, "out of memory", null, 9, List.of("last words"))
             : null,
         new WorkerStatus.ProcessStatus(42, 4096, 12.345, 1_700_000_000_000L, "python3 -m x"),
-        List.of("printed by " + id));
+        List.of("printed by " + id),
+        List.of(
+            new WorkerStatus.Running(
+                state == WorkerState.BUSY ? "j1" : null,
+                state == WorkerState.BUSY ? new WorkerStatus.Progress(0.4, "reading") : null)));
   }
 
   @Test
@@ -122,7 +126,17 @@ class TreeTest {
     assertThat(kept.get("seenAt").asText()).isEqualTo("2023-11-14T22:13:20Z");
     WorkerStatus silent =
         new WorkerStatus(
-            "demo.0.1", "t", WorkerState.BACKING_OFF, 1, null, null, 0, null, null, List.of());
+            "demo.0.1",
+            "t",
+            WorkerState.BACKING_OFF,
+            1,
+            null,
+            null,
+            0,
+            null,
+            null,
+            List.of(),
+            List.of());
     words.saw(register(1, 1), List.of(silent), 1_700_000_001_000L);
     assertThat(words.of("demo.0.1").orElseThrow().at("/lastOutput/0").asText())
         .isEqualTo("printed by demo.0.1");
