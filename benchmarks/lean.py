@@ -164,6 +164,38 @@ class Line:
             answered(*self.answer())
         sender.join()
 
+    def submit(self, path, payloads):
+        """A job for each payload, without waiting in between. Returns what the scheduler said of each, once all are accepted."""
+        said = []
+
+        def answered(status, body):
+            if status != 202:
+                raise Refused(status, body)
+            said.append(body)
+
+        self.pipeline([self.head("POST", path, len(payload)) + payload for payload in payloads], answered)
+        return said
+
+
+def in_threads(address, work, count):
+    """Runs work(line, number) in so many threads at once, each with a connection of its own; raises what one of them raised."""
+    errors = []
+
+    def run(number):
+        try:
+            with Line(address) as line:
+                work(line, number)
+        except Exception as error:  # told below
+            errors.append(error)
+
+    threads = [threading.Thread(target=run, args=(number,), daemon=True) for number in range(count)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    if errors:
+        raise errors[0]
+
 
 def lines_of(arguments):
     """A JSON text a line. Numbers and texts are written in one call for all of them."""

@@ -168,29 +168,13 @@ class Queued:
 
     def _submit(self, count):
         """Each job for itself, over some connections; returns when all are accepted."""
-        errors = []
         path = self._path("jobs", "note")
 
-        def answered(status, body):
-            if status != 202:
-                raise lean.Refused(status, body)
+        def work(line, connection):
+            for first in range(connection * PIPELINED, count, CONNECTIONS * PIPELINED):
+                line.submit(path, [b"%d" % number for number in range(first, min(first + PIPELINED, count))])
 
-        def work(connection):
-            try:
-                with lean.Line(self._cluster.address) as line:
-                    for first in range(connection * PIPELINED, count, CONNECTIONS * PIPELINED):
-                        bodies = [b"%d" % number for number in range(first, min(first + PIPELINED, count))]
-                        line.pipeline([line.head("POST", path, len(body)) + body for body in bodies], answered)
-            except Exception as error:  # told below
-                errors.append(error)
-
-        threads = [threading.Thread(target=work, args=(number,), daemon=True) for number in range(CONNECTIONS)]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join()
-        if errors:
-            raise errors[0]
+        lean.in_threads(self._cluster.address, work, CONNECTIONS)
 
     def _drain(self):
         """Jobs/s until none is left, and the most memory that the scheduler took meanwhile."""

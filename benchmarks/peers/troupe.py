@@ -154,24 +154,15 @@ class Peer(base.Peer):
     def run_bytes(self, function, arguments):
         """Over some connections at the same time, each job waited for."""
         results = [None] * len(arguments)
-        errors = []
 
-        def work(first):
-            try:
-                with lean.Line(self._cluster.address) as line:
-                    for index in range(first, len(arguments), LARGE):
-                        status, body = line.ask(
-                            "POST", self._wait_path(function), arguments[index], "application/octet-stream"
-                        )
-                        if status != 200:
-                            raise lean.Refused(status, body)
-                        results[index] = body
-            except Exception as error:  # told below
-                errors.append(error)
+        def work(line, first):
+            for index in range(first, len(arguments), LARGE):
+                status, body = line.ask("POST", self._wait_path(function), arguments[index], "application/octet-stream")
+                if status != 200:
+                    raise lean.Refused(status, body)
+                results[index] = body
 
-        in_threads(work, LARGE)
-        if errors:
-            raise errors[0]
+        lean.in_threads(self._cluster.address, work, LARGE)
         return results
 
     # A map hands over no more than the scheduler lets it have under way, so queued jobs are sent one by one.
@@ -180,29 +171,14 @@ class Peer(base.Peer):
         path = f"/v1/pools/{POOL}/jobs?function=noop"
         before = self._pool()["succeeded"]
         ids = [None] * len(arguments)
-        errors = []
 
-        def work(number):
-            try:
-                with lean.Line(self._cluster.address) as line:
-                    for start in range(number * SUBMIT_BATCH, len(arguments), SUBMITTERS * SUBMIT_BATCH):
-                        batch = arguments[start : start + SUBMIT_BATCH]
-                        bodies = [json.dumps(argument).encode() for argument in batch]
-                        taken = []
+        def work(line, number):
+            for start in range(number * SUBMIT_BATCH, len(arguments), SUBMITTERS * SUBMIT_BATCH):
+                batch = arguments[start : start + SUBMIT_BATCH]
+                said = line.submit(path, [json.dumps(argument).encode() for argument in batch])
+                ids[start : start + len(batch)] = [json.loads(answer)["id"] for answer in said]
 
-                        def answered(status, body):
-                            if status != 202:
-                                raise lean.Refused(status, body)
-                            taken.append(json.loads(body)["id"])
-
-                        line.pipeline([line.head("POST", path, len(body)) + body for body in bodies], answered)
-                        ids[start : start + len(batch)] = taken
-            except Exception as error:  # told below
-                errors.append(error)
-
-        in_threads(work, SUBMITTERS)
-        if errors:
-            raise errors[0]
+        lean.in_threads(self._cluster.address, work, SUBMITTERS)
         if len(set(ids)) != len(arguments):
             raise RuntimeError("two jobs have the same id")
         return {"before": before, "ids": ids, "arguments": arguments}
@@ -245,11 +221,3 @@ class Peer(base.Peer):
     def versions(self):
         info = self._line.get("/v1/info")
         return {"troupe": info.get("version", ""), "worker python": platform.python_version()}
-
-
-def in_threads(work, count):
-    threads = [threading.Thread(target=work, args=(number,), daemon=True) for number in range(count)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
