@@ -27,9 +27,11 @@ class EnvironmentTest(unittest.TestCase):
             wheels.make(cls.wheels, name)
         first = cls("made")
         first.folder, first.environments = cls.shared, cls.shared / "environments"
-        processes = [first.start(*packages) for packages in (["tiny"], ["other"], ["tiny", "other"])]
-        for process in processes:
-            code, output = first.end(process)
+        #: Processes that were all started to make the same environment, and how they ended.
+        cls.at_once = [first.start("tiny") for _ in range(4)]
+        others = [first.start("other"), first.start("tiny", "other")]
+        cls.ends = [first.end(process) for process in cls.at_once]
+        for code, output in [*cls.ends, *map(first.end, others)]:
             first.assertEqual(0, code, output)
         first.doCleanups()
 
@@ -86,11 +88,9 @@ class EnvironmentTest(unittest.TestCase):
         self.assertEqual(0o700, self.environments.stat().st_mode & 0o777)
 
     def test_several_at_once_build_it_once_and_wait_for_it(self):
-        processes = [self.start("tiny") for _ in range(4)]
-        ends = [self.end(process) for process in processes]
-        self.assertEqual([0] * 4, [code for code, _ in ends], ends)
-        self.assertEqual(1, len({process.answer.read_text() for process in processes}))
-        self.assertEqual(1, sum("making a virtual environment" in output for _, output in ends), ends)
+        self.assertEqual([0] * 4, [code for code, _ in self.ends], self.ends)
+        self.assertEqual(1, len({process.answer.read_text() for process in self.at_once}))
+        self.assertEqual(1, sum("making a virtual environment" in output for _, output in self.ends), self.ends)
 
     def test_another_content_is_another_environment_and_the_same_is_found_again(self):
         self.with_those_made_before()

@@ -26,22 +26,53 @@ import java.util.concurrent.ExecutionException;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.stream.IntStream;
+import org.junit.jupiter.api.AfterAll;
+import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.DisplayNameGeneration;
 import org.junit.jupiter.api.DisplayNameGenerator;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.TestInstance;
 import org.junit.jupiter.api.Timeout;
 
 /** The Java client against a live cluster. */
 @DisplayNameGeneration(DisplayNameGenerator.ReplaceUnderscores.class)
 @Timeout(420)
+@TestInstance(TestInstance.Lifecycle.PER_CLASS)
 class JavaClientIT {
   private static final String POOL = "named";
 
+  private Installation troupe;
+
+  @BeforeAll
+  void start() throws IOException {
+    troupe = new Installation("java-client");
+    up();
+    String text =
+        """
+        name = %s
+        command = "python3 -m troupe.worker live_functions"
+        files = [ "%s" ]
+        resources { cpus = 0.4, mem = 128 MiB }
+        size = 2
+        """
+            .formatted(POOL, Path.of("src/test/python/live_functions.py").toAbsolutePath());
+    troupe.troupe("pool", "apply", troupe.write("named.conf", text).toString()).well();
+    troupe.await(
+        "workers", () -> troupe.workers().size() == 2 ? Optional.of(true) : Optional.empty());
+  }
+
+  @AfterAll
+  void stop() {
+    troupe.close();
+  }
+
+  private void up() {
+    troupe.up("--agents", "1", "--cpus", "2", "--mem", "2048").well();
+  }
+
   @Test
   void jobs_futures_and_maps_end_as_they_should() throws Exception {
-    try (Installation troupe = new Installation("java-client");
-        TroupeClient client = TroupeClient.at(troupe.url())) {
-      up(troupe);
+    try (TroupeClient client = TroupeClient.at(troupe.url())) {
       assertThat(client.call(POOL, "double", 21, Integer.class)).isEqualTo(42);
       assertThat(client.call(POOL, "echo", new byte[] {0, -1}, byte[].class))
           .containsExactly(0, -1);
@@ -157,13 +188,11 @@ class JavaClientIT {
 
   @Test
   void futures_and_maps_live_through_a_scheduler_that_is_killed() throws Exception {
-    try (Installation troupe = new Installation("java-client-restart");
-        TroupeClient client =
-            new TroupeClient(
-                TroupeClient.Settings.ofEnvironment()
-                    .withUrl(troupe.url())
-                    .withPatience(Duration.ofMinutes(3)))) {
-      up(troupe);
+    try (TroupeClient client =
+        new TroupeClient(
+            TroupeClient.Settings.ofEnvironment()
+                .withUrl(troupe.url())
+                .withPatience(Duration.ofMinutes(3)))) {
       List<CompletableFuture<Double>> futures = new ArrayList<>();
       for (int i = 0; i < 20; i++) {
         futures.add(client.submit(POOL, "sleep", 0.2, Double.class).result());
@@ -174,7 +203,7 @@ class JavaClientIT {
               POOL, "sleep", IntStream.range(0, 40).mapToObj(i -> 0.1).iterator(), Double.class)) {
         seen.add(results.next().index());
         Installation.kill(troupe.status().path("scheduler").path("pid").asLong());
-        troupe.up("--agents", "1", "--cpus", "2", "--mem", "2048").well();
+        up();
         results.forEachRemaining(
             result -> {
               assertThat(result.get()).isEqualTo(0.1);
@@ -186,21 +215,5 @@ class JavaClientIT {
         assertThat(future.get(2, TimeUnit.MINUTES)).isEqualTo(0.2);
       }
     }
-  }
-
-  private static void up(Installation troupe) throws IOException {
-    troupe.up("--agents", "1", "--cpus", "2", "--mem", "2048").well();
-    String text =
-        """
-        name = %s
-        command = "python3 -m troupe.worker live_functions"
-        files = [ "%s" ]
-        resources { cpus = 0.4, mem = 128 MiB }
-        size = 2
-        """
-            .formatted(POOL, Path.of("src/test/python/live_functions.py").toAbsolutePath());
-    troupe.troupe("pool", "apply", troupe.write("named.conf", text).toString()).well();
-    troupe.await(
-        "workers", () -> troupe.workers().size() == 2 ? Optional.of(true) : Optional.empty());
   }
 }

@@ -12,7 +12,6 @@ import java.util.List;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.DisplayNameGeneration;
 import org.junit.jupiter.api.DisplayNameGenerator;
-import org.junit.jupiter.api.RepeatedTest;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.TestReporter;
 import org.junit.jupiter.api.io.TempDir;
@@ -24,6 +23,7 @@ import org.junit.jupiter.api.io.TempDir;
 @DisplayNameGeneration(DisplayNameGenerator.ReplaceUnderscores.class)
 class AncestorsTest {
   private static final int WORKERS = 4;
+  private static final int ROUNDS = 10;
   private static final List<String> KIN = List.of("server", "child", "grandchild", "daemon");
 
   private static final String FAMILY =
@@ -92,22 +92,30 @@ class AncestorsTest {
     return found;
   }
 
-  @RepeatedTest(10)
-  void no_kin_survives_its_worker_its_executor_or_its_agent(
-      org.junit.jupiter.api.RepetitionInfo round, TestReporter reporter) throws Exception {
-    RealExecutor.write(sandbox, "family.py", STARTED);
-    try (AgentProcess agent = AgentProcess.start(WORKERS, "python3 -B family.py")) {
-      RealExecutor executor = executor(agent);
-      for (int worker = 0; worker < WORKERS; worker++) {
-        List<Long> family = family(worker);
-        assertThat(family).allMatch(pid -> lives(pid));
-        killAndSee(family.get(0), family);
+  @Test
+  void no_kin_survives_its_worker_its_executor_or_its_agent(TestReporter reporter)
+      throws Exception {
+    Path folder = sandbox;
+    List<RealExecutor> executors = new ArrayList<>();
+    for (int round = 0; round < ROUNDS; round++) {
+      sandbox = folder.resolve("round-" + round);
+      RealExecutor.write(sandbox, "family.py", STARTED);
+      try (AgentProcess agent = AgentProcess.start(WORKERS, "python3 -B family.py")) {
+        RealExecutor executor = executor(agent);
+        for (int worker = 0; worker < WORKERS; worker++) {
+          List<Long> family = family(worker);
+          assertThat(family).allMatch(pid -> lives(pid));
+          killAndSee(family.get(0), family);
+        }
+        eventually("they are started again", () -> count() >= WORKERS);
+        killAndSee(round % 2 == 0 ? agent.process.pid() : executor.process.pid(), marked());
+        // Workers may just have been starting: some of these live for a moment, others come yet.
+        eventually("nobody with the mark is left", () -> count() == 0);
+        executors.add(executor);
       }
-      eventually("they are started again", () -> count() >= WORKERS);
-      boolean agents = round.getCurrentRepetition() % 2 == 0;
-      killAndSee(agents ? agent.process.pid() : executor.process.pid(), marked());
-      // Workers may just have been starting: some of these live for a moment, others come yet.
-      eventually("nobody with the mark is left", () -> count() == 0);
+    }
+    // For some seconds those without their agent hope that it hears how their workers ended.
+    for (RealExecutor executor : executors) {
       executor.exitCode();
     }
     reporter.publishEntry("longest", longestMillis + " ms");

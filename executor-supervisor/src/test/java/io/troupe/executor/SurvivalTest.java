@@ -60,7 +60,7 @@ class SurvivalTest {
             sandbox,
             agent.environment(sandbox.toString()),
             "-Dtroupe.executor.agent.wire=json",
-            "-Dtroupe.executor.supervisor.idle-timeout=10s"); // longer than the task takes to come
+            "-Dtroupe.executor.supervisor.idle-timeout=5s"); // longer than the task takes to come
     agent.expect(org.apache.mesos.v1.executor.Protos.Call.Type.SUBSCRIBE);
     TaskData.Worker worker =
         new TaskData.Worker(

@@ -645,9 +645,9 @@ class WorkerTest {
 
   @Test
   void a_process_that_is_old_or_large_is_replaced_too() {
-    restart(0, Duration.ofHours(1), 100, Duration.ZERO);
+    restart(0, Duration.ofMinutes(10), 100, Duration.ZERO);
     FakeServer first = readyServer();
-    actors.pass(Duration.ofMinutes(54).minus(MOMENT));
+    actors.pass(Duration.ofMinutes(9).minus(MOMENT));
     assertThat(servers.none()).isTrue();
     FakeServer second = servers.nextWhen(() -> actors.pass(Duration.ofSeconds(10))).ready();
     assertThat(first.told()).isEqualTo("terminate");
