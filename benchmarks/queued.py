@@ -75,17 +75,18 @@ class Queued:
         self._await(lambda: self._ready() == WORKERS, "not all workers became ready in time")
         self._line = lean.Line(self._cluster.address)
         rates = [self._map(count)]
-        memory = [self._memory()]
+        pid = self._scheduler()
+        memory = [self._memory(pid)]
         for _ in range(WORKERS):
             self._ask("POST", self._path("jobs", "hold"), json.dumps(self._gate).encode(), 202)
         self._await(lambda: self._pool()["active"] == WORKERS, "the workers do not hold")
         start = time.perf_counter()
         self._submit(count)
         accepted = count / (time.perf_counter() - start)
-        memory.append(self._memory())
+        memory.append(self._memory(pid))
         store = [self._store_mib()]
 
-        before, pid = self._succeeded(), self._scheduler()
+        before = self._succeeded()
         os.kill(pid, signal.SIGKILL)
         self._await(lambda: not processes.alive(pid), "the scheduler does not die")
         with open(self._gate, "w", encoding="ascii"):
@@ -95,8 +96,9 @@ class Queued:
         self._await(lambda: self._succeeded() > before, "no job was served")
         first = time.perf_counter() - start
         starting.join()
-        memory.append(self._memory())
-        drained, highest = self._drain()
+        pid = self._scheduler()
+        memory.append(self._memory(pid))
+        drained, highest = self._drain(pid)
         memory.append(highest)
         store.append(self._store_mib())
         runs = self._runs()
@@ -176,13 +178,16 @@ class Queued:
 
         lean.in_threads(self._cluster.address, work, CONNECTIONS)
 
-    def _drain(self):
-        """Jobs/s until none is left, and the most memory that the scheduler took meanwhile."""
+    def _drain(self, pid):
+        """Jobs/s until none is left, and the most memory that the scheduler took meanwhile.
+
+        Nothing but the count is asked for: a command would take processor time from the jobs.
+        """
         start, queued = time.perf_counter(), self._left()
         left, changed, highest = queued, start, 0
         while left:
             time.sleep(5 * POLL)
-            now, highest = self._left(), max(highest, self._memory())
+            now, highest = self._left(), max(highest, self._memory(pid))
             if now != left:
                 left, changed = now, time.perf_counter()
             elif time.perf_counter() - changed > local.DEADLINE:
@@ -217,8 +222,9 @@ class Queued:
     def _scheduler(self):
         return self._cluster.status()["scheduler"]["pid"]
 
-    def _memory(self):
-        return round(processes.memory([self._scheduler()])["rss"])
+    @staticmethod
+    def _memory(pid):
+        return round(processes.memory([pid])["rss"])
 
     def _store_mib(self):
         file = os.path.join(self._folder, "scheduler", "store.mv.db")
