@@ -60,9 +60,22 @@ final class LocalCluster {
   private static final List<String> SMALL_HEAP =
       List.of("-XX:+UseSerialGC", "-XX:MinHeapFreeRatio=20", "-XX:MaxHeapFreeRatio=40");
 
-  /** For the scheduler, where what is new grows with what stays, and with it the work it has. */
+  /**
+   * For the scheduler, where what is new grows with what stays, and with it the work it has. Jobs
+   * on their way live through some collections: with less room for what is new, and for what is
+   * left of that, they end among what stays, and cleaning that up stops everything for half of the
+   * time.
+   */
   private static final List<String> GROWING_HEAP =
-      List.of("-Xms24m", "-Xmx512m", "-XX:NewSize=8m", "-XX:MaxNewSize=64m");
+      List.of(
+          "-Xms24m",
+          "-Xmx512m",
+          "-XX:NewSize=8m",
+          "-XX:MaxNewSize=160m",
+          "-XX:NewRatio=1",
+          "-XX:SurvivorRatio=4",
+          "-XX:MinHeapFreeRatio=40",
+          "-XX:MaxHeapFreeRatio=60");
 
   /** What a user may choose. */
   record Wishes(
@@ -374,8 +387,8 @@ final class LocalCluster {
   private List<String> java(String archive, String... options) {
     List<String> command = new ArrayList<>();
     command.add(javaCommand());
-    command.addAll(List.of(options));
     command.addAll(SMALL_HEAP);
+    command.addAll(List.of(options));
     command.addAll(classes.options(archive));
     command.add("-XX:-UsePerfData");
     command.add("-XX:+ExitOnOutOfMemoryError");
