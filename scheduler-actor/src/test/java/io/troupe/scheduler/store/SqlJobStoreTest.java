@@ -228,6 +228,29 @@ class SqlJobStoreTest {
 
   @ParameterizedTest
   @EnumSource(Kind.class)
+  void of_jobs_that_follow_each_other_only_those_named_are_removed_however_many(Kind kind) {
+    JobStore store = store(kind);
+    List<Change> added = new ArrayList<>();
+    List<Change> removed = new ArrayList<>();
+    List<Long> left = new ArrayList<>();
+    for (int number = 1; number <= 3_000; number++) {
+      StoredJob row = job(number, JobState.QUEUED, 0, "");
+      added.add(added(row));
+      if (number == 1 || number == 7 || number == 8 || number == 2_500) {
+        left.add(row.id());
+      } else {
+        removed.add(0, new Change(row.id(), Place.LIVE, null, null));
+      }
+    }
+    write(store, added.toArray(Change[]::new));
+    write(store, removed.toArray(Change[]::new));
+    assertThat(now(store.page("demo", 0, "", 0, 9, 99)))
+        .extracting(StoredJob::id)
+        .containsExactlyElementsOf(left);
+  }
+
+  @ParameterizedTest
+  @EnumSource(Kind.class)
   void a_write_that_may_have_been_done_can_be_done_again(Kind kind) {
     JobStore store = store(kind);
     StoredJob live = job(1, JobState.RUNNING, 0, "", "k", "e1@a1");
