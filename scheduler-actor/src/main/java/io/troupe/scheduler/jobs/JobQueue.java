@@ -328,7 +328,7 @@ public final class JobQueue {
     listeners.opened(opened.prefixes());
     listeners.counted(state.counts());
     timers.startTimerWithFixedDelay(Tick.NOW, TICK);
-    return filling(readMore(), stash);
+    return filling(readMore(settings.limits().window() / 2), stash);
   }
 
   /** Waits for the first jobs of each lane: those are what supervisors come back with. */
@@ -873,7 +873,7 @@ public final class JobQueue {
     toTell.clear();
     release(commit.flush(state.ended()));
     tellListener();
-    readMore();
+    readMore(settings.limits().page());
     state
         .nextDue()
         .ifPresent(
@@ -978,9 +978,8 @@ public final class JobQueue {
   }
 
   /** Reads on where it is due; answers how many reads that are. */
-  private int readMore() {
+  private int readMore(int wanted) {
     List<Lane> lanes = state.toRead();
-    int wanted = settings.limits().window() / 2;
     for (Lane lane : lanes) {
       context.pipeToSelf(
           store.page(pool, lane.priority, lane.submitter, lane.readUpTo, wanted, READ_BYTES),

@@ -56,7 +56,8 @@ final class QueueState {
    * @param jobs how many jobs may be queued or running
    * @param bytes how many bytes their payloads may take
    * @param endedJobs how many jobs that ended are remembered; as many dead ones beside
-   * @param toldJobs the same for jobs whose end their submitter has been told
+   * @param toldJobs the same for jobs whose end their submitter has been told, and for those that
+   *     are remembered in the store
    * @param endedBytes how many bytes their payloads and results may take
    * @param endedFor how long they are remembered at most
    * @param window how many jobs of one submitter wait in memory before further ones wait in the
@@ -69,7 +70,17 @@ final class QueueState {
       int toldJobs,
       long endedBytes,
       Duration endedFor,
-      int window) {}
+      int window) {
+
+    /**
+     * How many jobs of a lane are read from the store at a time, once so few are left. Reads and
+     * writes of the store take turns, and what is read or written together is garbage together: the
+     * more, the more of it is old by then.
+     */
+    int page() {
+      return Math.max(1, window / 8);
+    }
+  }
 
   /** What the queue wants done; called while one of its methods runs. */
   interface Outbox {
@@ -222,7 +233,7 @@ final class QueueState {
 
   /** Lanes whose next jobs should be read from the store; they count as being read from now on. */
   List<Lane> toRead() {
-    List<Lane> lanes = ready.toRead(limits.window() / 2);
+    List<Lane> lanes = ready.toRead(limits.page());
     for (Lane lane : lanes) {
       lane.reading = true;
       lane.spilledSince = lane.unwritten;
@@ -981,7 +992,8 @@ final class QueueState {
     if (job.state == JobState.DEAD) {
       return dead;
     }
-    return job.told ? told : ended;
+    // What can be found in the store need not be found here for long.
+    return job.told || job.durable ? told : ended;
   }
 
   private void trim(ArrayDeque<Job> from, int limit) {

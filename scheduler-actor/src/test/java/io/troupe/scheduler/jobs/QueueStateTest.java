@@ -393,6 +393,21 @@ class QueueStateTest {
   }
 
   @Test
+  void fewer_are_remembered_of_those_that_can_be_found_in_the_store() {
+    queue.apply(Policies.store());
+    joins("s1", 1000);
+    List<Job> jobs = new ArrayList<>();
+    for (int i = 0; i < 12; i++) {
+      jobs.add(submit("j" + i));
+      queue.assign(0);
+    }
+    List.copyOf(recorder.assigned).forEach(job -> settle(job, Outcome.Kind.SUCCEEDED));
+    assertThat(queue.find(jobs.get(1).id)).isEmpty();
+    assertThat(queue.find(jobs.get(2).id)).isPresent();
+    assertThat(queue.counts().succeeded()).isEqualTo(12);
+  }
+
+  @Test
   void a_supervisor_with_many_bytes_in_hand_gets_no_more_until_it_has_settled_some() {
     joins("s1", 10);
     for (int i = 0; i < 3; i++) {
