@@ -46,30 +46,11 @@ final class Installation implements AutoCloseable {
   private final HttpClient http = HttpClient.newHttpClient();
   private final List<Process> started = new ArrayList<>();
 
-  /** Once for all: without it, the first command trains behind, while tests wait. */
-  private static final class Trained {
-    static final Installation PRODUCT = product();
-
-    private static Installation product() {
-      try {
-        Installation product = new Installation(WORK.resolve("training"));
-        product.troupe("local", "train").well();
-        return product;
-      } catch (IOException e) {
-        throw new UncheckedIOException(e);
-      }
-    }
-  }
-
   /**
    * @param name of the test; names the folder
    */
   Installation(String name) throws IOException {
-    this(Trained.PRODUCT.directory.resolveSibling(name));
-  }
-
-  private Installation(Path folder) throws IOException {
-    directory = folder.toAbsolutePath();
+    directory = WORK.resolve(name).toAbsolutePath();
     if (Files.exists(directory)) {
       try (Stream<Path> old = Files.walk(directory)) {
         for (Path path : old.sorted(Comparator.reverseOrder()).toList()) {
