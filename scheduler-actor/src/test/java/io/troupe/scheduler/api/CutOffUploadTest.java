@@ -129,8 +129,14 @@ class CutOffUploadTest {
     try (Socket client = new Socket(InetAddress.getLoopbackAddress(), api.port())) {
       client.getOutputStream().write(upload.part());
       client.shutdownOutput();
-      String answer = new String(client.getInputStream().readAllBytes(), US_ASCII);
-      assertThat(answer).startsWith("HTTP/1.1 400").contains("\"code\":\"REQUEST_CUT_OFF\"");
+      // Up to the code and no further: the connection may end with a reset.
+      StringBuilder answer = new StringBuilder();
+      while (answer.indexOf("\"code\":\"REQUEST_CUT_OFF\"") < 0) {
+        int next = client.getInputStream().read();
+        assertThat(next).as("what comes after %s", answer).isNotNegative();
+        answer.append((char) next);
+      }
+      assertThat(answer).startsWith("HTTP/1.1 400");
     }
     leavesNothing();
   }
