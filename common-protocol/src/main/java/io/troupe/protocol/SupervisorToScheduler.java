@@ -1,15 +1,10 @@
 package io.troupe.protocol;
 
 import akka.actor.typed.ActorRef;
-import akka.actor.typed.receptionist.ServiceKey;
 import java.util.List;
 
-/** What a supervisor tells the scheduler node about itself. */
+/** What a supervisor tells the scheduler node about itself, where {@link SchedulerWatch} says. */
 public sealed interface SupervisorToScheduler extends WireMessage {
-
-  /** Under this key the receptionist knows the actor that takes registrations. */
-  ServiceKey<SupervisorToScheduler> KEY =
-      ServiceKey.create(SupervisorToScheduler.class, "troupe-scheduler");
 
   /** Who is speaking: one executor on one agent. */
   String supervisor();

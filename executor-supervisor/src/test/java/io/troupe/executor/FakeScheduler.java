@@ -4,7 +4,6 @@ import akka.actor.typed.ActorRef;
 import akka.actor.typed.ActorSystem;
 import akka.actor.typed.Behavior;
 import akka.actor.typed.javadsl.Behaviors;
-import akka.actor.typed.receptionist.Receptionist;
 import akka.cluster.typed.Cluster;
 import akka.cluster.typed.Join;
 import com.typesafe.config.ConfigFactory;
@@ -67,11 +66,13 @@ final class FakeScheduler implements AutoCloseable {
           Cluster cluster = Cluster.get(context.getSystem());
           cluster.manager().tell(Join.create(cluster.selfMember().address()));
           ActorRef<SupervisorToQueue> queue = context.spawn(queue(), "queue");
-          ActorRef<SupervisorToScheduler> registrar = context.spawn(registrar(queue), "registrar");
-          context
-              .getSystem()
-              .receptionist()
-              .tell(Receptionist.register(SupervisorToScheduler.KEY, registrar));
+          context.spawn(
+              Behaviors.setup(
+                  supervisors -> {
+                    supervisors.spawn(registrar(queue), "registrar");
+                    return Behaviors.empty();
+                  }),
+              "supervisors");
           return Behaviors.empty();
         });
   }

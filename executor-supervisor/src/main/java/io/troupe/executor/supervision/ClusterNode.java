@@ -6,79 +6,78 @@ import akka.actor.typed.ActorRef;
 import akka.actor.typed.Behavior;
 import akka.actor.typed.javadsl.ActorContext;
 import akka.actor.typed.javadsl.Behaviors;
-import akka.actor.typed.receptionist.Receptionist;
 import akka.cluster.typed.Cluster;
 import akka.cluster.typed.JoinSeedNodes;
 import io.troupe.protocol.ClusterInfo;
 import io.troupe.protocol.SchedulerToSupervisor;
+import io.troupe.protocol.SchedulerWatch;
 import io.troupe.protocol.SupervisorToScheduler;
 import java.util.List;
-import java.util.Set;
+import java.util.Optional;
 
 /**
- * The guardian of one node in the scheduler's cluster: joins, finds the scheduler, and passes its
- * messages on to the supervisor, which lives in another ActorSystem.
+ * The guardian of one node in the scheduler's cluster: joins when it is told which, finds the
+ * scheduler, and passes its messages on to the supervisor, which lives in another ActorSystem.
  */
 final class ClusterNode {
-  private final int generation;
-  private final ActorRef<Supervisor.Command> supervisor;
+
+  /** What it can be told. */
+  sealed interface Command {}
+
+  /** Which cluster it is to be a member of; told once. */
+  record Join(ClusterInfo info, int generation, ActorRef<Supervisor.Command> supervisor)
+      implements Command {}
+
+  private record Found(Optional<ActorRef<SupervisorToScheduler>> scheduler) implements Command {}
+
+  private final Join order;
   private final ActorRef<SchedulerToSupervisor> inbox;
   private final String address;
-  private Set<ActorRef<SupervisorToScheduler>> known = Set.of();
 
-  static Behavior<Receptionist.Listing> create(
-      ClusterInfo info, int generation, ActorRef<Supervisor.Command> supervisor) {
+  static Behavior<Command> create() {
     return Behaviors.setup(
-        context -> {
-          Cluster cluster = Cluster.get(context.getSystem());
-          List<Address> seeds = info.seeds().stream().map(AddressFromURIString::parse).toList();
-          cluster.manager().tell(new JoinSeedNodes(seeds));
-          context
-              .getSystem()
-              .receptionist()
-              .tell(Receptionist.subscribe(SupervisorToScheduler.KEY, context.getSelf()));
-          return new ClusterNode(
-                  generation, supervisor, context, cluster.selfMember().address().toString())
-              .relaying();
-        });
+        context ->
+            Behaviors.receive(Command.class)
+                .onMessage(Join.class, order -> new ClusterNode(context, order).member())
+                .build());
   }
 
-  private ClusterNode(
-      int generation,
-      ActorRef<Supervisor.Command> supervisor,
-      ActorContext<Receptionist.Listing> context,
-      String address) {
-    this.generation = generation;
-    this.supervisor = supervisor;
-    this.address = address;
-    this.inbox = context.spawn(inbox(generation, supervisor), "inbox");
+  private ClusterNode(ActorContext<Command> context, Join order) {
+    Cluster cluster = Cluster.get(context.getSystem());
+    this.order = order;
+    this.inbox = context.spawn(inbox(order), "inbox");
+    this.address = cluster.selfMember().address().toString();
+    List<Address> seeds = order.info().seeds().stream().map(AddressFromURIString::parse).toList();
+    cluster.manager().tell(new JoinSeedNodes(seeds));
+    context.spawn(
+        SchedulerWatch.create(
+            context.messageAdapter(
+                SchedulerWatch.Found.class, found -> new Found(found.scheduler()))),
+        "scheduler-watch");
   }
 
-  private static Behavior<SchedulerToSupervisor> inbox(
-      int generation, ActorRef<Supervisor.Command> supervisor) {
+  private static Behavior<SchedulerToSupervisor> inbox(Join order) {
     return Behaviors.receiveMessage(
         message -> {
-          supervisor.tell(new Supervisor.FromScheduler(generation, message));
+          order.supervisor().tell(new Supervisor.FromScheduler(order.generation(), message));
           return Behaviors.same();
         });
   }
 
-  private Behavior<Receptionist.Listing> relaying() {
-    return Behaviors.receive(Receptionist.Listing.class)
-        .onMessage(Receptionist.Listing.class, this::onListing)
-        .build();
+  private Behavior<Command> member() {
+    return Behaviors.receive(Command.class).onMessage(Found.class, this::onFound).build();
   }
 
-  private Behavior<Receptionist.Listing> onListing(Receptionist.Listing listing) {
-    Set<ActorRef<SupervisorToScheduler>> found =
-        Set.copyOf(listing.getServiceInstances(SupervisorToScheduler.KEY));
-    if (found.isEmpty() && !known.isEmpty()) {
-      supervisor.tell(new Supervisor.SchedulerGone(generation));
-    } else if (!found.isEmpty() && !found.equals(known)) {
-      ActorRef<SupervisorToScheduler> scheduler = found.iterator().next();
-      supervisor.tell(new Supervisor.SchedulerSeen(generation, scheduler, inbox, address));
-    }
-    known = found;
+  private Behavior<Command> onFound(Found found) {
+    int generation = order.generation();
+    order
+        .supervisor()
+        .tell(
+            found
+                .scheduler()
+                .<Supervisor.Command>map(
+                    ref -> new Supervisor.SchedulerSeen(generation, ref, inbox, address))
+                .orElseGet(() -> new Supervisor.SchedulerGone(generation)));
     return Behaviors.same();
   }
 }

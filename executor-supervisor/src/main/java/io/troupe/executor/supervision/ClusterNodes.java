@@ -4,7 +4,6 @@ import akka.actor.BootstrapSetup;
 import akka.actor.CoordinatedShutdown;
 import akka.actor.typed.ActorRef;
 import akka.actor.typed.ActorSystem;
-import akka.actor.typed.receptionist.Receptionist;
 import com.typesafe.config.Config;
 import com.typesafe.config.ConfigFactory;
 import io.troupe.protocol.ClusterConfig;
@@ -26,7 +25,10 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 import scala.concurrent.ExecutionContext;
 
-/** Makes each node as an ActorSystem of its own, on a port of its own. */
+/**
+ * Makes each node as an ActorSystem of its own, on a port of its own; the first one ahead of its
+ * time, while the executor still waits for its first task.
+ */
 public final class ClusterNodes implements ClusterLinks {
   private static final Logger log = LoggerFactory.getLogger(ClusterNodes.class);
 
@@ -41,6 +43,7 @@ public final class ClusterNodes implements ClusterLinks {
             thread.setDaemon(true);
             return thread;
           });
+  private @Nullable ActorSystem<ClusterNode.Command> spare; // the opener's own
 
   /**
    * @param host address of this machine as others reach it
@@ -51,6 +54,35 @@ public final class ClusterNodes implements ClusterLinks {
     this.host = host;
     this.dispatchers = dispatchers;
     this.threads = threads;
+    opener.execute(this::prepare);
+  }
+
+  private void prepare() {
+    try {
+      spare = create();
+    } catch (RuntimeException e) {
+      log.warn("Cannot prepare for the cluster: trying again when there is one to join", e);
+    }
+  }
+
+  private ActorSystem<ClusterNode.Command> create() {
+    Config own =
+        ConfigFactory.parseMap(
+                Map.of(
+                    "akka.remote.artery.canonical.hostname",
+                    host,
+                    "akka.remote.artery.canonical.port",
+                    0,
+                    "akka.cluster.roles",
+                    List.of(ClusterConfig.SUPERVISOR_ROLE),
+                    "akka.coordinated-shutdown.run-by-jvm-shutdown-hook",
+                    "off"))
+            .withFallback(dispatchers);
+    return ActorSystem.create(
+        ClusterNode.create(),
+        ClusterConfig.SYSTEM,
+        BootstrapSetup.create(ClusterConfig.with(own))
+            .withDefaultExecutionContext(ExecutionContext.fromExecutor(threads)));
   }
 
   @Override
@@ -65,6 +97,7 @@ public final class ClusterNodes implements ClusterLinks {
   public void leaveAll(Duration limit) throws InterruptedException {
     List<CompletableFuture<Void>> leaving = nodes.stream().map(node -> node.gone).toList();
     nodes.forEach(Node::close);
+    opener.execute(this::dropSpare);
     try {
       CompletableFuture.allOf(leaving.toArray(CompletableFuture[]::new))
           .get(limit.toMillis(), TimeUnit.MILLISECONDS);
@@ -73,11 +106,17 @@ public final class ClusterNodes implements ClusterLinks {
     }
   }
 
+  private void dropSpare() {
+    if (spare != null) {
+      spare.terminate();
+    }
+  }
+
   private final class Node implements Link {
     private final CompletableFuture<Void> gone = new CompletableFuture<>();
     private final int generation;
     private final ActorRef<Supervisor.Command> supervisor;
-    private @Nullable ActorSystem<Receptionist.Listing> system;
+    private @Nullable ActorSystem<?> system;
     private boolean closed;
 
     Node(int generation, ActorRef<Supervisor.Command> supervisor) {
@@ -91,24 +130,9 @@ public final class ClusterNodes implements ClusterLinks {
         return;
       }
       try {
-        Config own =
-            ConfigFactory.parseMap(
-                    Map.of(
-                        "akka.remote.artery.canonical.hostname",
-                        host,
-                        "akka.remote.artery.canonical.port",
-                        0,
-                        "akka.cluster.roles",
-                        List.of(ClusterConfig.SUPERVISOR_ROLE),
-                        "akka.coordinated-shutdown.run-by-jvm-shutdown-hook",
-                        "off"))
-                .withFallback(dispatchers);
-        ActorSystem<Receptionist.Listing> started =
-            ActorSystem.create(
-                ClusterNode.create(info, generation, supervisor),
-                info.system(),
-                BootstrapSetup.create(ClusterConfig.with(own))
-                    .withDefaultExecutionContext(ExecutionContext.fromExecutor(threads)));
+        ActorSystem<ClusterNode.Command> started = spare == null ? create() : spare;
+        spare = null;
+        started.tell(new ClusterNode.Join(info, generation, supervisor));
         system = started;
         started.getWhenTerminated().thenRun(this::ended);
       } catch (RuntimeException e) {

@@ -4,14 +4,18 @@ import akka.actor.typed.ActorRef;
 import akka.actor.typed.Behavior;
 import akka.actor.typed.javadsl.ActorContext;
 import akka.actor.typed.javadsl.Behaviors;
-import akka.actor.typed.receptionist.Receptionist;
+import akka.cluster.ClusterEvent;
+import akka.cluster.typed.Cluster;
+import akka.cluster.typed.Subscribe;
 import io.troupe.protocol.SchedulerToSupervisor;
 import io.troupe.protocol.SupervisorToScheduler;
 import io.troupe.protocol.WireMessage;
 import io.troupe.scheduler.pool.PoolFact;
 import io.troupe.scheduler.pool.SchedulerActor;
 import java.util.HashMap;
+import java.util.HashSet;
 import java.util.Map;
+import java.util.Set;
 import java.util.function.Function;
 
 /**
@@ -29,8 +33,11 @@ public final class Supervisors {
 
   private record Heard(PoolFact fact) implements Command {}
 
+  private record MemberChanged(ClusterEvent.MemberEvent event) implements Command {}
+
   /**
-   * Registers itself with the receptionist as soon as it runs.
+   * Takes registrations where {@link io.troupe.protocol.SchedulerWatch} looks for it, when it is
+   * spawned as {@code /user/supervisors}.
    *
    * @param secrets where those of a pool are
    */
@@ -41,15 +48,24 @@ public final class Supervisors {
       Function<String, SchedulerToSupervisor.SecretsAt> secrets) {
     return Behaviors.setup(
         context -> {
-          ActorRef<SupervisorToScheduler> inbox =
-              context.messageAdapter(SupervisorToScheduler.class, Said::new);
+          context.spawn(registrar(context.getSelf()), "registrar");
+          Cluster.get(context.getSystem())
+              .subscriptions()
+              .tell(
+                  Subscribe.create(
+                      context.messageAdapter(ClusterEvent.MemberEvent.class, MemberChanged::new),
+                      ClusterEvent.MemberEvent.class));
           scheduler.tell(
               new SchedulerActor.Subscribe(context.messageAdapter(PoolFact.class, Heard::new)));
-          context
-              .getSystem()
-              .receptionist()
-              .tell(Receptionist.register(SupervisorToScheduler.KEY, inbox));
           return new Supervisors(scheduler, queues, watcher, secrets, context).running();
+        });
+  }
+
+  private static Behavior<SupervisorToScheduler> registrar(ActorRef<Command> self) {
+    return Behaviors.receiveMessage(
+        message -> {
+          self.tell(new Said(message));
+          return Behaviors.same();
         });
   }
 
@@ -61,6 +77,8 @@ public final class Supervisors {
   private final Function<String, SchedulerToSupervisor.SecretsAt> secrets;
   private final ActorContext<Command> context;
   private final Map<String, Present> present = new HashMap<>();
+  private final Set<String> members = new HashSet<>();
+  private final Map<String, SupervisorToScheduler.Register> early = new HashMap<>();
   private String frameworkId = "";
 
   private Supervisors(
@@ -81,6 +99,7 @@ public final class Supervisors {
         .onMessage(Said.class, said -> onSaid(said.message()))
         .onMessage(Gone.class, this::onGone)
         .onMessage(Heard.class, heard -> onHeard(heard.fact()))
+        .onMessage(MemberChanged.class, changed -> onMember(changed.event()))
         .build();
   }
 
@@ -109,9 +128,27 @@ public final class Supervisors {
               + registration.frameworkId()
               + " and this scheduler runs "
               + frameworkId);
-    } else {
+    } else if (members.contains(registration.address())) {
       welcome(registration);
+    } else {
+      // It may speak as soon as it is let in, but be watched only as a full member.
+      early.put(registration.address(), registration);
     }
+  }
+
+  private Behavior<Command> onMember(ClusterEvent.MemberEvent event) {
+    String address = event.member().address().toString();
+    if (event instanceof ClusterEvent.MemberUp || event instanceof ClusterEvent.MemberWeaklyUp) {
+      members.add(address);
+      SupervisorToScheduler.Register registration = early.remove(address);
+      if (registration != null) {
+        onRegister(registration);
+      }
+    } else if (event instanceof ClusterEvent.MemberRemoved) {
+      members.remove(address);
+      early.remove(address);
+    }
+    return Behaviors.same();
   }
 
   private void refuse(SupervisorToScheduler.Register registration, String reason) {

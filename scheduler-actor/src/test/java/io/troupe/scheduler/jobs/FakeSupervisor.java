@@ -6,13 +6,13 @@ import akka.actor.typed.ActorRef;
 import akka.actor.typed.Behavior;
 import akka.actor.typed.javadsl.ActorContext;
 import akka.actor.typed.javadsl.Behaviors;
-import akka.actor.typed.receptionist.Receptionist;
 import io.troupe.model.WorkerState;
 import io.troupe.protocol.Assignment;
 import io.troupe.protocol.AttemptRef;
 import io.troupe.protocol.Outcome;
 import io.troupe.protocol.Parts;
 import io.troupe.protocol.SchedulerToSupervisor;
+import io.troupe.protocol.SchedulerWatch;
 import io.troupe.protocol.SupervisorToQueue;
 import io.troupe.protocol.SupervisorToScheduler;
 import io.troupe.protocol.WireMessage;
@@ -25,9 +25,9 @@ import java.util.Optional;
 import java.util.function.Function;
 
 /**
- * A supervisor without processes: finds the scheduler through the receptionist, registers, pulls,
- * and lets a function say how each assignment ends. An assignment for which it says nothing is held
- * until {@link Release}.
+ * A supervisor without processes: finds the scheduler in the cluster, registers, pulls, and lets a
+ * function say how each assignment ends. An assignment for which it says nothing is held until
+ * {@link Release}.
  */
 public final class FakeSupervisor {
 
@@ -37,7 +37,7 @@ public final class FakeSupervisor {
   /** Ends what is held, as the function says now. */
   public record Release(Function<Assignment, Optional<Outcome>> work) implements Command {}
 
-  private record Found(Receptionist.Listing listing) implements Command {}
+  private record Found(SchedulerWatch.Found found) implements Command {}
 
   private record FromScheduler(SchedulerToSupervisor message) implements Command {}
 
@@ -70,13 +70,9 @@ public final class FakeSupervisor {
       Identity identity, Function<Assignment, Optional<Outcome>> work) {
     return Behaviors.setup(
         context -> {
-          context
-              .getSystem()
-              .receptionist()
-              .tell(
-                  Receptionist.subscribe(
-                      SupervisorToScheduler.KEY,
-                      context.messageAdapter(Receptionist.Listing.class, Found::new)));
+          context.spawn(
+              SchedulerWatch.create(context.messageAdapter(SchedulerWatch.Found.class, Found::new)),
+              "scheduler-watch");
           return new FakeSupervisor(identity, work, context).running();
         });
   }
@@ -108,10 +104,7 @@ public final class FakeSupervisor {
   }
 
   private Behavior<Command> onFound(Found found) {
-    found
-        .listing()
-        .getServiceInstances(SupervisorToScheduler.KEY)
-        .forEach(scheduler -> scheduler.tell(registration()));
+    found.found().scheduler().ifPresent(scheduler -> scheduler.tell(registration()));
     return Behaviors.same();
   }
 
