@@ -151,7 +151,10 @@ final class Framework {
   private List<Effect> begin(long now) {
     state = FrameworkState.SUBSCRIBED;
     subscribedAt = now;
-    lastRevive = now;
+    if (!suppressed) {
+      // A subscription asks for offers, too.
+      lastRevive = now;
+    }
     lastKill.clear();
     lastClusterInfo = 0;
     Map<String, String> inQuestion = new HashMap<>();

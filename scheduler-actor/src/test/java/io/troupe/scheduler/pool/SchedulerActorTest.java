@@ -169,7 +169,6 @@ class SchedulerActorTest {
     events.tell(new MasterEvent.Subscribed("F", "master:5050"));
     expectCall(MasterCall.Reconcile.class);
     apply("p", new PoolSize.Fixed(1));
-    timePasses(Duration.ofSeconds(1));
     expectCall(MasterCall.Revive.class);
     events.tell(new MasterEvent.Offered(List.of(Specs.offer("O1", "S1", 800, 4000))));
 
