@@ -1,6 +1,5 @@
 package io.troupe.scheduler.cli;
 
-import java.io.File;
 import java.io.IOException;
 import java.nio.channels.Channels;
 import java.nio.channels.FileChannel;
@@ -22,19 +21,32 @@ final class Daemon {
   private static final Duration POLL = Duration.ofMillis(20);
   private static final int TAIL = 5;
 
+  /**
+   * Says its pid and becomes the program, as nobody's child: a JVM that ends waits 300 ms for the
+   * threads that wait for its children. The launcher itself ends when the pid is said.
+   */
+  private static final List<String> LAUNCH =
+      List.of(
+          "sh",
+          "-c",
+          "\"$@\" | head -n 1",
+          "sh",
+          "setsid",
+          "--fork",
+          "sh",
+          "-c",
+          "echo $$; exec \"$@\" < /dev/null >> \"$0\" 2>&1");
+
   private final String name;
   private final Path log;
   private final long logStart;
-  private final Process process;
   private final LocalProcess identity;
 
-  private Daemon(String name, Path log, long logStart, Process process) {
+  private Daemon(String name, Path log, long logStart, LocalProcess identity) {
     this.name = name;
     this.log = log;
     this.logStart = logStart;
-    this.process = process;
-    this.identity =
-        LocalProcess.of(process.pid()).orElseGet(() -> new LocalProcess(process.pid(), 0));
+    this.identity = identity;
   }
 
   /**
@@ -49,22 +61,29 @@ final class Daemon {
       Path directory,
       Path log,
       Map<String, String> environment) {
-    List<String> line = new ArrayList<>();
-    line.add("setsid");
+    List<String> line = new ArrayList<>(LAUNCH);
+    line.add(log.toString());
     line.addAll(command);
     ProcessBuilder builder =
         new ProcessBuilder(line)
             .directory(directory.toFile())
-            .redirectInput(new File("/dev/null"))
-            .redirectOutput(ProcessBuilder.Redirect.appendTo(log.toFile()))
-            .redirectErrorStream(true);
+            .redirectError(ProcessBuilder.Redirect.appendTo(log.toFile()));
     builder.environment().putAll(environment);
     try {
       long logStart = Files.exists(log) ? Files.size(log) : 0;
-      return new Daemon(name, log, logStart, builder.start());
+      Process launcher = builder.start();
+      String pid = new String(launcher.getInputStream().readAllBytes(), StandardCharsets.UTF_8);
+      return new Daemon(name, log, logStart, identity(Long.parseLong(pid.strip())));
+    } catch (NumberFormatException e) {
+      throw Failure.of("cannot start %s (log: %s)".formatted(name, log));
     } catch (IOException e) {
       throw Failure.of("cannot start " + name + ": " + e.getMessage());
     }
+  }
+
+  /** The process, or what stays alike when it has ended already. */
+  private static LocalProcess identity(long pid) {
+    return LocalProcess.of(pid).orElseGet(() -> new LocalProcess(pid, 0));
   }
 
   LocalProcess identity() {
@@ -75,7 +94,7 @@ final class Daemon {
   void awaitReady(Duration deadline) {
     long end = System.nanoTime() + deadline.toNanos();
     while (output().stream().noneMatch(line -> line.startsWith("ready http"))) {
-      if (!process.isAlive()) {
+      if (!identity.alive()) {
         throw Failure.of(name + " did not start: " + lastWords() + " (log: " + log + ")");
       }
       if (System.nanoTime() > end) {
