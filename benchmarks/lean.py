@@ -6,9 +6,12 @@ place while the clock runs.
 
 import json
 import socket
+import sys
 import threading
 
 RECEIVE = 256 << 10
+#: A map's arguments are written and sent in pieces of about so many bytes, while answers already come.
+PIECE = 1 << 20
 
 
 class Broken(Exception):
@@ -43,9 +46,10 @@ class Line:
         self.close()
 
     def head(self, method, path, length, content="application/json"):
+        """No length: what follows comes in chunks."""
+        framing = "Transfer-Encoding: chunked" if length is None else f"Content-Length: {length}"
         return (
-            f"{method} {path} HTTP/1.1\r\nHost: {self._host}\r\nContent-Type: {content}\r\n"
-            f"Content-Length: {length}\r\n\r\n"
+            f"{method} {path} HTTP/1.1\r\nHost: {self._host}\r\nContent-Type: {content}\r\n{framing}\r\n\r\n"
         ).encode()
 
     def send(self, data):
@@ -123,8 +127,7 @@ class Line:
 
     def map(self, path, arguments):
         """Runs a job for each argument. Returns the lines of the answer as objects, in the order of the arguments."""
-        body = lines_of(arguments)
-        sender = threading.Thread(target=self._send_map, args=(path, body), daemon=True)
+        sender = threading.Thread(target=self._send_map, args=(path, arguments), daemon=True)
         sender.start()
         status, _ = self._answer_head()
         if status != 200:
@@ -148,10 +151,14 @@ class Line:
             raise Broken(f"{len(arguments)} jobs were sent and {count} answers came")
         return answers
 
-    def _send_map(self, path, body):
+    def _send_map(self, path, arguments):
         try:
-            self.send(self.head("POST", path, len(body), "application/x-ndjson"))
-            self.send(body)
+            self.send(self.head("POST", path, None, "application/x-ndjson"))
+            size = max(1, PIECE // sys.getsizeof(arguments[0]))
+            for start in range(0, len(arguments), size):
+                piece = lines_of(arguments[start : start + size])
+                self.send(b"%x\r\n" % len(piece) + piece + b"\r\n")
+            self.send(b"0\r\n\r\n")
         except OSError:
             pass  # the reader says so
 
@@ -199,7 +206,7 @@ def in_threads(address, work, count):
 
 def lines_of(arguments):
     """A JSON text a line. Numbers and texts are written in one call for all of them."""
-    if all(type(argument) in (int, str) for argument in arguments):
+    if len(arguments) > 1 and all(type(argument) in (int, str) for argument in arguments):
         # In JSON a line end can only stand between two values, never in a text.
         text = json.dumps(arguments, separators=(",\n", ":"))
         return text[1:-1].replace(",\n", "\n").encode() + b"\n"
