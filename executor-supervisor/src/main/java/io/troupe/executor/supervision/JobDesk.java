@@ -221,12 +221,10 @@ final class JobDesk {
     // The next payload comes while one that has come is worked on.
     inReserve += Math.min(coming.size(), ready.size());
     int room = 0;
-    int width = 0;
     for (Place place : ready.values()) {
       room += runTime.depth(place.width());
-      width += place.width();
     }
-    return room == 0 ? 0 : room + runTime.reserve(width) + inReserve;
+    return room == 0 ? 0 : room + inReserve;
   }
 
   /** All attempts it holds. */

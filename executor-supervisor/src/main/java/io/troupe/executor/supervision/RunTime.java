@@ -5,28 +5,20 @@ import java.util.List;
 
 /**
  * How long jobs run, as a moving average, and so how many a process should be sent ahead: about
- * eighty milliseconds of work beyond the job that runs, but one job at least unless jobs are slow.
+ * thirty milliseconds of work beyond the job that runs, but one job at least unless jobs are slow.
  *
  * @param micros the average, in microseconds; negative while nothing is known
  */
 record RunTime(double micros) {
   static final RunTime UNKNOWN = new RunTime(-1);
   static final int MAX_DEPTH = 256;
-  private static final double AHEAD_MICROS = 80_000;
+  private static final double AHEAD_MICROS = 30_000;
 
   /**
    * Up to here a process has its next job at hand when one ends: where all processors are busy, an
    * executor may wait some milliseconds for its turn to send it.
    */
   private static final double SLOW_MICROS = 50_000;
-
-  /**
-   * Up to here an executor has slow jobs in reserve, for whichever of its processes is free first:
-   * as many as end while the next ones come, which takes so long where all processors are busy.
-   */
-  private static final double RESERVE_UP_TO_MICROS = 1_000_000;
-
-  private static final double COMING_MICROS = 10_000;
 
   /** A result weighs so much in the average, a batch of them more. */
   private static final double WEIGHT = 0.1;
@@ -51,17 +43,6 @@ record RunTime(double micros) {
    */
   int depth(int width) {
     return Math.max(width, Math.min(MAX_DEPTH, width * depth()));
-  }
-
-  /**
-   * How many jobs an executor should have that no process has yet.
-   *
-   * @param width how many its processes run at once, all together
-   */
-  int reserve(int width) {
-    return micros < SLOW_MICROS || micros > RESERVE_UP_TO_MICROS
-        ? 0
-        : (int) Math.ceil(width * COMING_MICROS / micros);
   }
 
   /** The same of one that runs one job after the other; from 1 to 256. */

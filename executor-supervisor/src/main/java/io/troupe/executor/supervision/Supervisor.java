@@ -123,7 +123,7 @@ public final class Supervisor {
   private static final Duration REJOIN_PAUSE = Duration.ofSeconds(1);
 
   /** How long an outcome may wait for company. */
-  private static final Duration COMPANY_AFTER = Duration.ofMillis(40);
+  private static final Duration COMPANY_AFTER = Duration.ofMillis(20);
 
   private static final class Seat {
     final String task;

@@ -68,14 +68,14 @@ class RulesTest {
       "50000, 1",
       "60000000, 1",
       "49000, 2",
-      "10000, 9",
-      "5000, 17",
-      "1000, 81",
-      "400, 201",
+      "10000, 4",
+      "5000, 7",
+      "1000, 31",
+      "200, 151",
       "2, 256",
       "0, 256"
     })
-    void is_about_eighty_milliseconds_of_work_and_one_job_up_to_fifty(long micros, int depth) {
+    void is_about_thirty_milliseconds_of_work_and_one_job_up_to_fifty(long micros, int depth) {
       assertThat(RunTime.UNKNOWN.with(List.of(outcome("a", 0, micros))).depth()).isEqualTo(depth);
     }
 
@@ -126,29 +126,6 @@ class RulesTest {
     }
 
     @Test
-    void has_slow_jobs_in_reserve_for_the_worker_that_is_free_first() {
-      desk.ready("a", 1);
-      desk.ready("b", 1);
-      desk.take(jobs(1, 2));
-      desk.place();
-      desk.settled("a", List.of(outcome("j1", 0, 100_000)));
-      assertThat(desk.capacity()).isEqualTo(3);
-      desk.take(jobs(3, 4));
-      assertThat(placed()).isEqualTo(Map.of("a", List.of("j3")));
-      desk.settled("b", List.of(outcome("j2", 0, 100_000)));
-      assertThat(placed()).isEqualTo(Map.of("b", List.of("j4")));
-    }
-
-    @Test
-    void has_none_in_reserve_of_jobs_that_take_seconds() {
-      desk.ready("a", 1);
-      desk.take(jobs(1, 1));
-      desk.place();
-      desk.settled("a", List.of(outcome("j1", 0, 2_000_000)));
-      assertThat(desk.capacity()).isEqualTo(1);
-    }
-
-    @Test
     void shares_quick_jobs_evenly() {
       learnThatJobsAreQuick();
       desk.ready("a", 1);
@@ -177,7 +154,7 @@ class RulesTest {
       assertThat(placed()).isEqualTo(Map.of("a", List.of("j1", "j3", "j4"), "b", List.of("j2")));
       assertThat(desk.runningOn("a")).containsExactly("j1", "j3", "j4");
       assertThat(desk.running()).hasSize(4);
-      desk.settled("a", List.of(outcome("j3", 0, 45_000)));
+      desk.settled("a", List.of(outcome("j3", 0, 30_000)));
       assertThat(desk.capacity()).isEqualTo(8);
       desk.take(List.of(job("alone", 1, true)));
       assertThat(placed()).isEqualTo(Map.of("b", List.of("j5"), "a", List.of("alone")));
