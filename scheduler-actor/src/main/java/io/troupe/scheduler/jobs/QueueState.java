@@ -992,8 +992,10 @@ final class QueueState {
     if (job.state == JobState.DEAD) {
       return dead;
     }
-    // What can be found in the store need not be found here for long.
-    return job.told || job.durable ? told : ended;
+    // What can be found in the store need not be found here for long; but of those with a result in
+    // a file it is asked every few seconds whether they are still known.
+    boolean asked = job.resultType.isBlob();
+    return job.told || (job.durable && !asked) ? told : ended;
   }
 
   private void trim(ArrayDeque<Job> from, int limit) {
