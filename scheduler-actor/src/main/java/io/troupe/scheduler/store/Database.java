@@ -245,7 +245,10 @@ public final class Database implements AutoCloseable {
       connection = connections.getConnection();
       unreachable = null;
     } catch (SQLTransientConnectionException e) {
-      unreachable = new Unreachable(e, System.nanoTime());
+      if (e.getCause()
+          != null) { // otherwise all connections were in use, which says nothing of the database
+        unreachable = new Unreachable(e, System.nanoTime());
+      }
       throw e;
     }
     if (dialect == Dialect.H2) {
