@@ -81,7 +81,7 @@ public final class SchedulerWatch {
   private Behavior<ClusterEvent.ClusterDomainEvent> onReachability(
       ClusterEvent.ReachabilityEvent event) {
     UniqueAddress node = event.member().uniqueAddress();
-    if (event instanceof ClusterEvent.UnreachableMember) {
+    if (event instanceof ClusterEvent.UnreachableMember && members.contains(node)) {
       unreachable.add(node);
     } else {
       unreachable.remove(node);

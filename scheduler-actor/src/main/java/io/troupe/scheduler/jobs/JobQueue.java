@@ -768,7 +768,7 @@ public final class JobQueue {
   private Behavior<Command> onFromSupervisor(SupervisorToQueue message) {
     SupervisorLink link = links.get(message.supervisor());
     if (link == null) {
-      // It will notice that nobody answers and register again; its outcomes are kept until then.
+      // Its outcomes are not thanked for, so it keeps them until it registers again.
       return Behaviors.same();
     }
     long now = now();

@@ -77,8 +77,18 @@ public final class Supervisors {
   private final Function<String, SchedulerToSupervisor.SecretsAt> secrets;
   private final ActorContext<Command> context;
   private final Map<String, Present> present = new HashMap<>();
+
+  /** Addresses of the nodes that have been let in, and of those that are full members. */
+  private final Set<String> letIn = new HashSet<>();
+
   private final Set<String> members = new HashSet<>();
+
+  /** Registrations heard before it was heard that their node was let in, by its address. */
   private final Map<String, SupervisorToScheduler.Register> early = new HashMap<>();
+
+  /** Those on nodes that are no full members yet: only these can be watched. */
+  private final Map<String, Gone> unwatched = new HashMap<>();
+
   private String frameworkId = "";
 
   private Supervisors(
@@ -128,25 +138,33 @@ public final class Supervisors {
               + registration.frameworkId()
               + " and this scheduler runs "
               + frameworkId);
-    } else if (members.contains(registration.address())) {
+    } else if (letIn.contains(registration.address())) {
       welcome(registration);
     } else {
-      // It may speak as soon as it is let in, but be watched only as a full member.
       early.put(registration.address(), registration);
     }
   }
 
   private Behavior<Command> onMember(ClusterEvent.MemberEvent event) {
     String address = event.member().address().toString();
-    if (event instanceof ClusterEvent.MemberUp || event instanceof ClusterEvent.MemberWeaklyUp) {
-      members.add(address);
-      SupervisorToScheduler.Register registration = early.remove(address);
-      if (registration != null) {
-        onRegister(registration);
-      }
-    } else if (event instanceof ClusterEvent.MemberRemoved) {
+    if (event instanceof ClusterEvent.MemberRemoved) {
+      letIn.remove(address);
       members.remove(address);
       early.remove(address);
+      Gone gone = unwatched.remove(address);
+      return gone == null ? Behaviors.same() : onGone(gone);
+    }
+    if (event instanceof ClusterEvent.MemberUp || event instanceof ClusterEvent.MemberWeaklyUp) {
+      members.add(address);
+      Gone gone = unwatched.remove(address);
+      if (gone != null) {
+        context.watchWith(gone.ref(), gone);
+      }
+    }
+    letIn.add(address);
+    SupervisorToScheduler.Register registration = early.remove(address);
+    if (registration != null) {
+      onRegister(registration);
     }
     return Behaviors.same();
   }
@@ -164,7 +182,7 @@ public final class Supervisors {
       if (before != null) {
         context.unwatch(before.ref());
       }
-      context.watchWith(ref, new Gone(supervisor, ref));
+      watch(registration.address(), new Gone(supervisor, ref));
       present.put(supervisor, new Present(registration.pool(), ref, 0));
       context.getLog().info("Supervisor {} is here, at {}", supervisor, registration.address());
     }
@@ -178,6 +196,14 @@ public final class Supervisors {
             registration.executorId(),
             registration.address()));
     watcher.tell(new SupervisorFact.Joined(registration));
+  }
+
+  private void watch(String address, Gone gone) {
+    if (members.contains(address)) {
+      context.watchWith(gone.ref(), gone);
+    } else {
+      unwatched.put(address, gone);
+    }
   }
 
   private void onReport(SupervisorToScheduler.Report report) {
