@@ -73,9 +73,11 @@ final class Daemon {
       long logStart = Files.exists(log) ? Files.size(log) : 0;
       Process launcher = builder.start();
       String pid = new String(launcher.getInputStream().readAllBytes(), StandardCharsets.UTF_8);
-      return new Daemon(name, log, logStart, identity(Long.parseLong(pid.strip())));
-    } catch (NumberFormatException e) {
-      throw Failure.of("cannot start %s (log: %s)".formatted(name, log));
+      Daemon daemon = new Daemon(name, log, logStart, identity(Long.parseLong("0" + pid.strip())));
+      if (daemon.identity.pid() == 0) {
+        throw Failure.of("cannot start %s: %s (log: %s)".formatted(name, daemon.lastWords(), log));
+      }
+      return daemon;
     } catch (IOException e) {
       throw Failure.of("cannot start " + name + ": " + e.getMessage());
     }
