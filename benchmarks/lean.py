@@ -6,12 +6,13 @@ place while the clock runs.
 
 import json
 import socket
-import sys
 import threading
 
 RECEIVE = 256 << 10
 #: A map's arguments are written and sent in pieces of about so many bytes, while answers already come.
 PIECE = 1 << 20
+#: What an argument takes that is no text.
+OTHER = 32
 
 
 class Broken(Exception):
@@ -127,12 +128,23 @@ class Line:
 
     def map(self, path, arguments):
         """Runs a job for each argument. Returns the lines of the answer as objects, in the order of the arguments."""
-        sender = threading.Thread(target=self._send_map, args=(path, arguments), daemon=True)
+        if not arguments:
+            return []
+        failures = []
+        sender = threading.Thread(target=self._send_map, args=(path, arguments, failures), daemon=True)
         sender.start()
+        try:
+            return self._answers(len(arguments), sender)
+        except Broken:
+            if failures:
+                raise failures[0] from None
+            raise
+
+    def _answers(self, wanted, sender):
         status, _ = self._answer_head()
         if status != 200:
             raise Refused(status, b"".join(self._pieces()))
-        answers = [None] * len(arguments)
+        answers = [None] * wanted
         count = 0
         rest = []
         for piece in self._pieces():
@@ -147,20 +159,22 @@ class Line:
                 count += 1
             rest = [piece[end:]]
         sender.join()
-        if count != len(arguments):
-            raise Broken(f"{len(arguments)} jobs were sent and {count} answers came")
+        if count != wanted:
+            raise Broken(f"{wanted} jobs were sent and {count} answers came")
         return answers
 
-    def _send_map(self, path, arguments):
+    def _send_map(self, path, arguments, failures):
         try:
             self.send(self.head("POST", path, None, "application/x-ndjson"))
-            size = max(1, PIECE // sys.getsizeof(arguments[0]))
-            for start in range(0, len(arguments), size):
-                piece = lines_of(arguments[start : start + size])
+            for part in parts_of(arguments):
+                piece = lines_of(part)
                 self.send(b"%x\r\n" % len(piece) + piece + b"\r\n")
             self.send(b"0\r\n\r\n")
         except OSError:
             pass  # the reader says so
+        except Exception as error:  # told by the reader, who hears no more
+            failures.append(error)
+            self._socket.shutdown(socket.SHUT_RDWR)
 
     def pipeline(self, requests, answered):
         """Sends requests without waiting for answers in between, which answered(status, body) gets in order."""
@@ -202,6 +216,18 @@ def in_threads(address, work, count):
         thread.join()
     if errors:
         raise errors[0]
+
+
+def parts_of(arguments):
+    """The arguments in lists that take about PIECE bytes each, as far as their texts tell."""
+    start = size = 0
+    for index, argument in enumerate(arguments):
+        size += len(argument) if isinstance(argument, str) else OTHER
+        if size >= PIECE:
+            yield arguments[start : index + 1]
+            start, size = index + 1, 0
+    if start < len(arguments):
+        yield arguments[start:]
 
 
 def lines_of(arguments):

@@ -97,11 +97,12 @@ class Queued:
         starting = threading.Thread(target=self._cluster.up)
         starting.start()
         self._await(lambda: self._succeeded() > before, "no job was served")
-        first = time.perf_counter() - start
-        starting.join()
+        served, queued = time.perf_counter(), self._left()
+        first = served - start
         pid = self._scheduler()
         memory.append(self._memory(pid))
-        drained, highest = self._drain(pid)
+        drained, highest = self._drain(pid, served, queued)
+        starting.join()
         memory.append(highest)
         store.append(self._store_mib())
         runs = self._runs()
@@ -169,7 +170,7 @@ class Queued:
         return self._mapped(count)
 
     def _map_after_first(self, count):
-        """Jobs/s of a map once a single job has been served, from when on also those that are drained are timed."""
+        """Jobs/s of a map, timed from when a single job has been served, as those are that are drained."""
         self._mapped(1)
         return self._mapped(count)
 
@@ -197,13 +198,12 @@ class Queued:
 
         lean.in_threads(self._cluster.address, work, CONNECTIONS)
 
-    def _drain(self, pid):
-        """Jobs/s until none is left, and the most memory that the scheduler took meanwhile.
+    def _drain(self, pid, start, queued):
+        """Jobs/s since then until none of so many is left, and the most memory that the scheduler took meanwhile.
 
         Little is asked for: a command would take processor time from the jobs.
         """
-        start, queued = time.perf_counter(), self._left()
-        left, changed, highest, looked = queued, start, 0, start
+        left, changed, highest, looked = queued, time.perf_counter(), self._memory(pid), start
         while left:
             time.sleep(5 * POLL)
             now = self._left()
@@ -213,7 +213,7 @@ class Queued:
                 left, changed = now, time.perf_counter()
             elif time.perf_counter() - changed > local.DEADLINE:
                 raise SystemExit(f"benchmark: {left} jobs do not end")
-        return queued / (changed - start), highest
+        return queued / (changed - start), max(highest, self._memory(pid))
 
     def _left(self):
         pool = self._pool()
@@ -241,7 +241,11 @@ class Queued:
         return collections.Counter(number for number in self._numbers() if number >= 0)
 
     def _scheduler(self):
-        return self._cluster.status()["scheduler"]["pid"]
+        """Its pid. To ask for it by a command would take processor time from the jobs."""
+        for pid in self._cluster.processes():
+            if b"io.troupe.scheduler.Main" in processes.command(pid):
+                return pid
+        raise SystemExit("benchmark: there is no scheduler")
 
     @staticmethod
     def _memory(pid):

@@ -127,15 +127,16 @@ class LeanTest(unittest.TestCase):
         def answer():
             connection, _ = server.accept()
             with connection:
-                connection.recv(1 << 16)
+                self.heard = connection.recv(1 << 16)
                 for piece in pieces:
                     connection.sendall(piece)
                 # To close on what has not been read would take the answer back.
                 connection.shutdown(socket.SHUT_WR)
-                while connection.recv(1 << 16):
-                    pass
+                while more := connection.recv(1 << 16):
+                    self.heard += more
 
-        threading.Thread(target=answer, daemon=True).start()
+        self.answering = threading.Thread(target=answer, daemon=True)
+        self.answering.start()
         return lean.Line(server.getsockname(), timeout=10)
 
     HEAD = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
@@ -155,6 +156,33 @@ class LeanTest(unittest.TestCase):
             lean.Broken, "2 jobs were sent and 1 answers came"
         ):
             connection.map("/map", [1, 2])
+
+    def test_a_map_sends_all_its_arguments_however_many_pieces_they_take(self):
+        arguments = ["x" * 200_000, 7, *["y" * 400_000] * 4, "z"]
+        lines = b"".join(b'{"index":%d,"id":"j%d"}\n' % (index, index) for index in range(len(arguments)))
+        stream = self.HEAD + b"%x\r\n%s\r\n0\r\n\r\n" % (len(lines), lines)
+        with self.serve(stream) as connection:
+            self.assertEqual(len(connection.map("/map", arguments)), len(arguments))
+        self.answering.join(10)
+        head, body = self.heard.split(b"\r\n\r\n", 1)
+        self.assertIn(b"Transfer-Encoding: chunked", head)
+        text, sizes = b"", []
+        while not sizes or sizes[-1]:
+            size, body = body.split(b"\r\n", 1)
+            sizes.append(int(size, 16))
+            text, end, body = text + body[: sizes[-1]], body[sizes[-1] :][:2], body[sizes[-1] + 2 :]
+            self.assertEqual(end, b"\r\n")
+        self.assertEqual(body, b"")
+        self.assertGreater(len(sizes), 2)
+        self.assertEqual([json.loads(line) for line in text.splitlines()], arguments)
+
+    def test_a_map_of_nothing_asks_nothing(self):
+        with self.serve() as connection:
+            self.assertEqual(connection.map("/map", []), [])
+
+    def test_an_argument_that_json_cannot_say_is_raised_where_it_was_given(self):
+        with self.serve() as connection, self.assertRaisesRegex(TypeError, "not JSON serializable"):
+            connection.map("/map", [{1}])
 
     def test_arguments_become_lines_of_json_whatever_is_in_them(self):
         for arguments in ([1, 2, 3], ["a,\nb", "ü", ""], [[1, 2], {"a": "b"}], [1.5, None]):
