@@ -67,7 +67,7 @@ final class LocalCluster {
           "-Xmx512m",
           "-XX:NewSize=8m",
           "-XX:MaxNewSize=160m",
-          "-XX:NewRatio=1",
+          "-XX:NewRatio=2",
           "-XX:SurvivorRatio=4",
           "-XX:MinHeapFreeRatio=40",
           "-XX:MaxHeapFreeRatio=60");
@@ -167,13 +167,13 @@ final class LocalCluster {
               : Optional.of(startMesos(state.ports(), wishes));
       state = state.withMesos(mesos.map(Daemon::identity).or(state::mesos));
       state.write(directory);
-      Optional<Daemon> scheduler =
-          state.scheduler().isPresent() || !wishes.scheduler()
-              ? Optional.empty()
-              : Optional.of(startScheduler(state, mesos.isPresent()));
-      state = state.withScheduler(scheduler.map(Daemon::identity).or(state::scheduler));
-      state.write(directory);
+      Optional<Daemon> scheduler = Optional.empty();
       try {
+        if (state.scheduler().isEmpty() && wishes.scheduler()) {
+          scheduler = Optional.of(startScheduler(state, mesos.isPresent()));
+          state = state.withScheduler(scheduler.map(Daemon::identity));
+          state.write(directory);
+        }
         mesos.ifPresent(daemon -> daemon.awaitReady(START));
         awaitAgents(state.ports(), wishes, mesos.isPresent());
         scheduler.ifPresent(daemon -> daemon.awaitReady(START));
