@@ -85,12 +85,7 @@ public final class Troupe implements Callable<Integer> {
     Map<String, String> environment = System.getenv();
     int exitCode = run(Terminal.ofProcess(environment), environment, args);
     System.out.flush();
-    // A JVM that ends by itself ends at once; exit() waits 300 ms when something was started, for
-    // the thread that
-    // would hear of its end. All threads of commands are daemons.
-    if (exitCode != 0) {
-      System.exit(exitCode);
-    }
+    System.exit(exitCode);
   }
 
   /** Runs one command and returns its exit code; nothing is thrown. */
