@@ -67,7 +67,6 @@ final class LocalCluster {
           "-Xmx512m",
           "-XX:NewSize=8m",
           "-XX:MaxNewSize=160m",
-          "-XX:NewRatio=2",
           "-XX:SurvivorRatio=4",
           "-XX:MinHeapFreeRatio=40",
           "-XX:MaxHeapFreeRatio=60");
@@ -309,8 +308,7 @@ final class LocalCluster {
   }
 
   private Daemon startMesos(LocalState.Ports ports, Wishes wishes) {
-    List<String> command =
-        java("mesos", "-Xms20m", "-XX:NewSize=4m", "-Xmx256m", QUICK_COMPILER, DEEP_STACKS);
+    List<String> command = java("mesos", List.of("-Xms20m", "-XX:NewSize=4m", "-Xmx256m"));
     command.add("io.troupe.local.Main");
     command.addAll(List.of("--ip", "127.0.0.1"));
     command.addAll(List.of("--port", String.valueOf(ports.mesos())));
@@ -330,10 +328,7 @@ final class LocalCluster {
 
   private Daemon startScheduler(LocalState state, boolean newMesos) {
     LocalState.Ports ports = state.ports();
-    List<String> flags = new ArrayList<>(GROWING_HEAP);
-    flags.add(DEEP_STACKS);
-    flags.add(QUICK_COMPILER);
-    List<String> command = java("scheduler", flags.toArray(String[]::new));
+    List<String> command = java("scheduler", GROWING_HEAP);
     command.add("-Dtroupe.api.port=" + ports.api());
     command.add("-Dakka.management.http.port=" + ports.management());
     command.add("-Dakka.remote.artery.canonical.port=" + ports.artery());
@@ -373,11 +368,13 @@ final class LocalCluster {
     return Daemon.start(name, command, directory, directory.resolve("log/" + log), marked);
   }
 
-  private List<String> java(String archive, String... options) {
+  private List<String> java(String archive, List<String> heap) {
     List<String> command = new ArrayList<>();
     command.add(javaCommand());
     command.addAll(SMALL_HEAP);
-    command.addAll(List.of(options));
+    command.addAll(heap);
+    command.add(DEEP_STACKS);
+    command.add(QUICK_COMPILER);
     command.addAll(classes.options(archive));
     command.add("-XX:-UsePerfData");
     command.add("-XX:+ExitOnOutOfMemoryError");
