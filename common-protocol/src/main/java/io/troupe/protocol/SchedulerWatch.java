@@ -10,6 +10,7 @@ import akka.cluster.ClusterEvent;
 import akka.cluster.Member;
 import akka.cluster.UniqueAddress;
 import akka.cluster.typed.Cluster;
+import akka.cluster.typed.ClusterStateSubscription;
 import akka.cluster.typed.Subscribe;
 import java.util.HashSet;
 import java.util.LinkedHashSet;
@@ -53,14 +54,17 @@ public final class SchedulerWatch {
   public static Behavior<ClusterEvent.ClusterDomainEvent> create(ActorRef<Found> listener) {
     return Behaviors.setup(
         context -> {
-          Cluster.get(context.getSystem())
-              .subscriptions()
-              .tell(Subscribe.create(context.getSelf(), ClusterEvent.ClusterDomainEvent.class));
+          // Not to all that happens in the cluster: some of that happens at each gossip.
+          ActorRef<ClusterStateSubscription> cluster =
+              Cluster.get(context.getSystem()).subscriptions();
+          cluster.tell(
+              Subscribe.create(context.getSelf().narrow(), ClusterEvent.MemberEvent.class));
+          cluster.tell(
+              Subscribe.create(context.getSelf().narrow(), ClusterEvent.ReachabilityEvent.class));
           SchedulerWatch watch = new SchedulerWatch(context, listener);
           return Behaviors.receive(ClusterEvent.ClusterDomainEvent.class)
               .onMessage(ClusterEvent.MemberEvent.class, watch::onMember)
               .onMessage(ClusterEvent.ReachabilityEvent.class, watch::onReachability)
-              .onAnyMessage(other -> Behaviors.same())
               .build();
         });
   }

@@ -11,9 +11,7 @@ import akka.cluster.typed.JoinSeedNodes;
 import io.troupe.protocol.ClusterInfo;
 import io.troupe.protocol.SchedulerToSupervisor;
 import io.troupe.protocol.SchedulerWatch;
-import io.troupe.protocol.SupervisorToScheduler;
 import java.util.List;
-import java.util.Optional;
 
 /**
  * The guardian of one node in the scheduler's cluster: joins when it is told which, finds the
@@ -28,7 +26,7 @@ final class ClusterNode {
   record Join(ClusterInfo info, int generation, ActorRef<Supervisor.Command> supervisor)
       implements Command {}
 
-  private record Found(Optional<ActorRef<SupervisorToScheduler>> scheduler) implements Command {}
+  private record Found(SchedulerWatch.Found found) implements Command {}
 
   private final Join order;
   private final ActorRef<SchedulerToSupervisor> inbox;
@@ -50,9 +48,7 @@ final class ClusterNode {
     List<Address> seeds = order.info().seeds().stream().map(AddressFromURIString::parse).toList();
     cluster.manager().tell(new JoinSeedNodes(seeds));
     context.spawn(
-        SchedulerWatch.create(
-            context.messageAdapter(
-                SchedulerWatch.Found.class, found -> new Found(found.scheduler()))),
+        SchedulerWatch.create(context.messageAdapter(SchedulerWatch.Found.class, Found::new)),
         "scheduler-watch");
   }
 
@@ -65,10 +61,12 @@ final class ClusterNode {
   }
 
   private Behavior<Command> member() {
-    return Behaviors.receive(Command.class).onMessage(Found.class, this::onFound).build();
+    return Behaviors.receive(Command.class)
+        .onMessage(Found.class, found -> onFound(found.found()))
+        .build();
   }
 
-  private Behavior<Command> onFound(Found found) {
+  private Behavior<Command> onFound(SchedulerWatch.Found found) {
     int generation = order.generation();
     order
         .supervisor()
