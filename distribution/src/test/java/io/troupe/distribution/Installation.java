@@ -118,6 +118,20 @@ final class Installation implements AutoCloseable {
     return Files.writeString(directory.resolve(name), content);
   }
 
+  /** A pool of two workers with live_functions.py beside them, whose functions are the module's. */
+  void applyLiveFunctions(String pool, String module) throws IOException {
+    String text =
+        """
+        name = %s
+        command = "python3 -m troupe.worker %s"
+        files = [ "%s" ]
+        resources { cpus = 0.4, mem = 128 MiB }
+        size = 2
+        """
+            .formatted(pool, module, Path.of("src/test/python/live_functions.py").toAbsolutePath());
+    troupe("pool", "apply", write(pool + ".conf", text).toString()).well();
+  }
+
   Done troupe(String... arguments) {
     return finish(start("bin/troupe", List.of(arguments)));
   }

@@ -13,7 +13,6 @@ import io.troupe.client.RefusedException;
 import io.troupe.client.TroupeClient;
 import io.troupe.client.UnreachableException;
 import java.io.IOException;
-import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.HashSet;
@@ -47,16 +46,7 @@ class JavaClientIT {
   void start() throws IOException {
     troupe = new Installation("java-client");
     up();
-    String text =
-        """
-        name = %s
-        command = "python3 -m troupe.worker live_functions"
-        files = [ "%s" ]
-        resources { cpus = 0.4, mem = 128 MiB }
-        size = 2
-        """
-            .formatted(POOL, Path.of("src/test/python/live_functions.py").toAbsolutePath());
-    troupe.troupe("pool", "apply", troupe.write("named.conf", text).toString()).well();
+    troupe.applyLiveFunctions(POOL, "live_functions");
     troupe.await(
         "workers", () -> troupe.workers().size() == 2 ? Optional.of(true) : Optional.empty());
   }

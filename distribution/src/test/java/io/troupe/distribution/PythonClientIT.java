@@ -27,8 +27,8 @@ class PythonClientIT {
   void start() throws IOException {
     troupe = new Installation("python-client");
     up();
-    apply("named", "live_functions");
-    apply("calls", "troupe.calls");
+    troupe.applyLiveFunctions("named", "live_functions");
+    troupe.applyLiveFunctions("calls", "troupe.calls");
   }
 
   @AfterAll
@@ -60,18 +60,5 @@ class PythonClientIT {
     Installation.kill(troupe.status().path("scheduler").path("pid").asLong());
     up();
     assertThat(troupe.finish(client).well().out()).isEqualTo("half-way\n20 jobs done\n");
-  }
-
-  private void apply(String pool, String module) throws IOException {
-    String text =
-        """
-        name = %s
-        command = "python3 -m troupe.worker %s"
-        files = [ "%s" ]
-        resources { cpus = 0.4, mem = 128 MiB }
-        size = 2
-        """
-            .formatted(pool, module, TESTS.resolve("live_functions.py"));
-    troupe.troupe("pool", "apply", troupe.write(pool + ".conf", text).toString()).well();
   }
 }

@@ -3,28 +3,20 @@ package io.troupe.scheduler.api;
 import static java.nio.charset.StandardCharsets.US_ASCII;
 import static org.assertj.core.api.Assertions.assertThat;
 
-import io.troupe.scheduler.jobs.FakeSupervisor;
 import java.net.InetAddress;
 import java.net.Socket;
-import java.net.URI;
-import java.net.http.HttpClient;
-import java.net.http.HttpRequest;
-import java.net.http.HttpResponse;
-import java.nio.file.Path;
+import java.net.http.HttpRequest.BodyPublishers;
 import java.util.Arrays;
 import java.util.Objects;
 import java.util.stream.Stream;
-import org.junit.jupiter.api.AfterEach;
-import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.DisplayNameGeneration;
 import org.junit.jupiter.api.DisplayNameGenerator;
-import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.EnumSource;
 
 /** A client that goes in the middle of what it sends. */
 @DisplayNameGeneration(DisplayNameGenerator.ReplaceUnderscores.class)
-class CutOffUploadTest {
+class CutOffUploadTest extends QuietApi {
   private static final byte[] PART = new byte[200_000];
   private static final int MORE_THAN_IS_HELD = 5 << 20;
   private static final String HASH = "2".repeat(64);
@@ -69,33 +61,6 @@ class CutOffUploadTest {
     }
   }
 
-  @TempDir private Path folder;
-  private final HttpClient http = HttpClient.newHttpClient();
-  private final LoggedFailures logged = LoggedFailures.open();
-  private RunningApi api;
-
-  @BeforeEach
-  void start() throws Exception {
-    api = RunningApi.start("", folder);
-    assertThat(send("POST", "/v1/pools", "name = p").statusCode()).isEqualTo(200);
-  }
-
-  @AfterEach
-  void stop() {
-    api.close();
-    logged.close();
-    assertThat(logged.all()).isEmpty();
-  }
-
-  private HttpResponse<String> send(String method, String path, String body) throws Exception {
-    return http.send(
-        HttpRequest.newBuilder(URI.create(api.url(path)))
-            .timeout(RunningApi.PATIENCE)
-            .method(method, HttpRequest.BodyPublishers.ofString(body))
-            .build(),
-        HttpResponse.BodyHandlers.ofString());
-  }
-
   private boolean isComingIn() {
     return Stream.of(folder, folder.resolve("blobs"))
         .flatMap(each -> Stream.of(Objects.requireNonNull(each.toFile().list())))
@@ -109,17 +74,16 @@ class CutOffUploadTest {
         .as("the folder's mark")
         .containsExactly(api.blobs.mark().getFileName().toString());
     assertThat(folder.resolve(HASH)).doesNotExist();
-    assertThat(send("GET", "/v1/jobs?pool=p", "").body()).isEqualTo("[]");
+    assertThat(send("GET", "/v1/jobs?pool=p", BodyPublishers.noBody()).body()).isEqualTo("[]");
     goesOn();
   }
 
   private void goesOn() throws Exception {
-    api.spawn(
-        FakeSupervisor.create(
-            new FakeSupervisor.Identity("p", "p-1", "agent-1", 4), FakeSupervisor::echo),
-        "fake");
+    spawnSupervisor();
     String payload = "[" + "1,".repeat(PART.length) + "1]";
-    assertThat(send("POST", "/v1/pools/p/jobs?function=f&wait=20s", payload).body())
+    assertThat(
+            send("POST", "/v1/pools/p/jobs?function=f&wait=20s", BodyPublishers.ofString(payload))
+                .body())
         .isEqualTo(payload);
   }
 

@@ -5,63 +5,28 @@ import static org.assertj.core.api.Assertions.assertThat;
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import io.troupe.model.Sha256;
-import io.troupe.scheduler.jobs.FakeSupervisor;
 import java.io.ByteArrayInputStream;
-import java.net.URI;
-import java.net.http.HttpClient;
-import java.net.http.HttpRequest;
 import java.net.http.HttpRequest.BodyPublisher;
 import java.net.http.HttpRequest.BodyPublishers;
 import java.net.http.HttpResponse;
 import java.nio.charset.StandardCharsets;
-import java.nio.file.Path;
-import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.DisplayNameGeneration;
 import org.junit.jupiter.api.DisplayNameGenerator;
 import org.junit.jupiter.api.Test;
-import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 
 /** What becomes of large payloads, results and files when the disk takes no more. */
 @DisplayNameGeneration(DisplayNameGenerator.ReplaceUnderscores.class)
-class FullDiskTest {
+class FullDiskTest extends QuietApi {
   private static final int ROOM = 1 << 20;
   private static final int HELD = ROOM + (ROOM >> 1);
   private static final int STREAMED = 4 * ROOM;
 
-  @TempDir private Path folder;
-  private final HttpClient http = HttpClient.newHttpClient();
-  private final LoggedFailures logged = LoggedFailures.open();
-  private RunningApi api;
-
   @BeforeEach
-  void start() throws Exception {
-    api = RunningApi.start("", folder);
-    assertThat(send("POST", "/v1/pools", BodyPublishers.ofString("name = p")).statusCode())
-        .isEqualTo(200);
-    api.spawn(
-        FakeSupervisor.create(
-            new FakeSupervisor.Identity("p", "p-1", "agent-1", 4), FakeSupervisor::echo),
-        "fake");
-  }
-
-  @AfterEach
-  void stop() {
-    api.close();
-    logged.close();
-    assertThat(logged.all()).isEmpty();
-  }
-
-  private HttpResponse<String> send(String method, String path, BodyPublisher body)
-      throws Exception {
-    return http.send(
-        HttpRequest.newBuilder(URI.create(api.url(path)))
-            .timeout(RunningApi.PATIENCE)
-            .method(method, body)
-            .build(),
-        HttpResponse.BodyHandlers.ofString());
+  void startSupervisor() {
+    spawnSupervisor();
   }
 
   private static String text(int length) {
