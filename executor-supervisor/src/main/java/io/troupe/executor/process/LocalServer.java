@@ -106,14 +106,9 @@ final class LocalServer implements ServerProcess {
   private static final int HEALTH_FAILURES = 3;
 
   /**
-   * What all processes of an executor have in common.
+   * What all processes of an executor have in common: what {@link LocalServers} is given, and what
+   * it adds.
    *
-   * @param environment what every process gets
-   * @param archives unpack what is packed of a pool's files
-   * @param environments what pools require
-   * @param cgroups for pools without an image
-   * @param containers for pools with one
-   * @param secrets of pools that have some
    * @param chores does what is due at its time, and must not be held up
    * @param logWriter writes what processes print
    */

@@ -245,8 +245,8 @@ public final class Database implements AutoCloseable {
       connection = connections.getConnection();
       unreachable = null;
     } catch (SQLTransientConnectionException e) {
-      if (e.getCause()
-          != null) { // otherwise all connections were in use, which says nothing of the database
+      // Without a cause all connections were in use, which says nothing of the database.
+      if (e.getCause() != null) {
         unreachable = new Unreachable(e, System.nanoTime());
       }
       throw e;
