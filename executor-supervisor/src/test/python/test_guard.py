@@ -62,6 +62,14 @@ class GuardTest(unittest.TestCase):
         for process in (elsewhere, unmarked, strange, here):
             self.assertIsNone(process.poll())
 
+    def test_an_executor_that_has_ended_is_gone_even_before_its_parent_has_asked_for_its_exit_code(self):
+        ended, here = self.sleeper(), self.sleeper()
+        of_ended, of_here = mark(ended).encode(), mark(here).encode()
+        self.assertEqual([False, False], [sweeping.is_gone(of_ended), sweeping.is_gone(of_here)])
+        ended.kill()
+        os.waitid(os.P_PID, ended.pid, os.WEXITED | os.WNOWAIT)
+        self.assertEqual([True, False], [sweeping.is_gone(of_ended), sweeping.is_gone(of_here)])
+
     def test_secrets_of_executors_that_are_gone_are_removed_and_its_own_in_the_end(self):
         gone, here, other = self.sleeper(), self.sleeper(), self.sleeper()
         temporary = tempfile.TemporaryDirectory()

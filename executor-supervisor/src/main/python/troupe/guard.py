@@ -44,13 +44,14 @@ def mark_of(pid):
 
 
 def is_gone(mark):
-    """Whether the executor of this mark is gone; False for what is no mark, or of another PID namespace."""
+    """Whether the executor of this mark is gone, as a zombie is; False for what is no mark, or of another PID namespace."""
     try:
         pid, start, namespace, _ = mark.decode().split("-", 3)
         if namespace != str(os.stat("/proc/self/ns/pid").st_ino):
             return False
         with open(f"/proc/{int(pid)}/stat") as file:
-            return file.read().rpartition(")")[2].split()[19] != start
+            fields = file.read().rpartition(")")[2].split()
+        return fields[0] in ("Z", "X") or fields[19] != start
     except (FileNotFoundError, ProcessLookupError):
         return True
     except (OSError, ValueError):

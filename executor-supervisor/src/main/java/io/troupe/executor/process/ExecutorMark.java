@@ -11,20 +11,22 @@ import java.util.UUID;
  */
 public final class ExecutorMark {
   private static final int START_FIELD = 19;
-
   private static final int PARTS = 4;
-  private static final Path PROC = Path.of("/proc");
 
   private ExecutorMark() {}
 
-  /** Whether the executor of this mark is gone; false for what is no mark, or of elsewhere. */
+  /**
+   * Whether the executor of this mark is gone, as a zombie is; false for what is no mark, or of
+   * elsewhere.
+   */
   static boolean isGone(String mark) {
     String[] parts = mark.split("-", PARTS);
     try {
       if (parts.length < PARTS || !parts[2].equals(namespace())) {
         return false;
       }
-      return !startOf(Long.parseLong(parts[0])).equals(parts[1]);
+      String[] stat = ProcessTable.stat(Long.parseLong(parts[0]));
+      return ProcessTable.hasEnded(stat) || !stat[START_FIELD].equals(parts[1]);
     } catch (NoSuchFileException e) {
       return true;
     } catch (IOException | RuntimeException e) {
@@ -33,12 +35,7 @@ public final class ExecutorMark {
   }
 
   private static String namespace() throws IOException {
-    return Files.getAttribute(PROC.resolve("self/ns/pid"), "unix:ino").toString();
-  }
-
-  private static String startOf(long pid) throws IOException {
-    String stat = Files.readString(PROC.resolve(pid + "/stat"));
-    return stat.substring(stat.lastIndexOf(')') + 2).split(" ", -1)[START_FIELD];
+    return Files.getAttribute(Path.of("/proc/self/ns/pid"), "unix:ino").toString();
   }
 
   /**
@@ -50,7 +47,7 @@ public final class ExecutorMark {
     String random = UUID.randomUUID().toString();
     try {
       long pid = ProcessHandle.current().pid();
-      return pid + "-" + startOf(pid) + "-" + namespace() + "-" + random;
+      return pid + "-" + ProcessTable.stat(pid)[START_FIELD] + "-" + namespace() + "-" + random;
     } catch (IOException | RuntimeException e) {
       return random;
     }

@@ -32,7 +32,7 @@ final class ProcessTable {
   static Optional<Usage> usage(long pid) {
     try {
       String[] stat = stat(pid);
-      if (stat[0].equals("Z")) {
+      if (hasEnded(stat)) {
         return Optional.empty();
       }
       double cpu = (Long.parseLong(stat[11]) + Long.parseLong(stat[12])) / TICKS_PER_SECOND;
@@ -153,7 +153,7 @@ final class ProcessTable {
   private static boolean isMember(long pid, long session, String variable) {
     try {
       String[] stat = stat(pid);
-      if (stat[0].equals("Z") || stat[0].equals("X")) {
+      if (hasEnded(stat)) {
         return false;
       }
       return Long.parseLong(stat[3]) == session || carries(pid, variable);
@@ -194,8 +194,13 @@ final class ProcessTable {
   }
 
   /** The fields after the command's name: state, parent, group, session, … */
-  private static String[] stat(long pid) throws IOException {
+  static String[] stat(long pid) throws IOException {
     String line = new String(Files.readAllBytes(PROC.resolve(pid + "/stat")), ISO_8859_1);
     return line.substring(line.lastIndexOf(')') + 2).split(" ");
+  }
+
+  /** Whether these fields are of a zombie: it is there only until its parent asks how it ended. */
+  static boolean hasEnded(String[] stat) {
+    return stat[0].equals("Z") || stat[0].equals("X");
   }
 }
