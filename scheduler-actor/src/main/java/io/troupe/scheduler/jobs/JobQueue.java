@@ -117,7 +117,9 @@ public final class JobQueue {
 
   private record LaneRead(Lane lane, int wanted, List<StoredJob> rows) implements Command {}
 
-  private record LaneNotRead(Lane lane) implements Command {}
+  private record LaneNotRead(Lane lane, int wanted, String trouble) implements Command {}
+
+  private record ReadAgain(Lane lane, int wanted) implements Command {}
 
   private record KeyLooked(String key, Optional<StoredJob> row) implements Command {}
 
@@ -317,8 +319,15 @@ public final class JobQueue {
   }
 
   private Behavior<Command> onNotOpened(NotOpened not) {
-    context.getLog().error("The jobs of pool {} cannot be read. {}", pool, not.trouble());
     timers.startSingleTimer(OpenAgain.NOW, RETRY_AFTER);
+    return unreadable(not.trouble());
+  }
+
+  private Behavior<Command> unreadable(String why) {
+    if (trouble.isEmpty()) {
+      context.getLog().error("The jobs of pool {} cannot be read. {}", pool, why);
+    }
+    trouble = Optional.of(why);
     return Behaviors.same();
   }
 
@@ -327,32 +336,49 @@ public final class JobQueue {
     commit.opened(opened.ended());
     listeners.opened(opened.prefixes());
     listeners.counted(state.counts());
-    timers.startTimerWithFixedDelay(Tick.NOW, TICK);
     return filling(readMore(settings.limits().window() / 2), stash);
   }
 
-  /** Waits for the first jobs of each lane: those are what supervisors come back with. */
-  private Behavior<Command> filling(int reads, StashBuffer<Command> stash) {
-    if (reads == 0) {
-      flushSoon();
-      return stash.unstashAll(running());
+  /**
+   * Waits for the first jobs of each lane, however often they have to be asked for: those are what
+   * supervisors come back with, and no outcome of a job that is not known could be taken.
+   */
+  private Behavior<Command> filling(int lanes, StashBuffer<Command> stash) {
+    if (lanes == 0) {
+      return filled(stash);
     }
     return Behaviors.receive(Command.class)
         .onMessage(
             LaneRead.class,
             read -> {
               onLaneRead(read);
-              return filling(reads - 1, stash);
+              return filling(lanes - 1, stash);
             })
         .onMessage(
             LaneNotRead.class,
             not -> {
-              onLaneNotRead(not);
-              return filling(reads - 1, stash);
+              timers.startSingleTimer(new ReadAgain(not.lane(), not.wanted()), RETRY_AFTER);
+              return unreadable(not.trouble());
+            })
+        .onMessage(
+            ReadAgain.class,
+            again -> {
+              read(again.lane(), again.wanted());
+              return Behaviors.same();
             })
         .onMessage(Close.class, this::onClose)
         .onAnyMessage(message -> later(message, stash))
         .build();
+  }
+
+  private Behavior<Command> filled(StashBuffer<Command> stash) {
+    if (trouble.isPresent()) {
+      context.getLog().info("The jobs of pool {} have been read", pool);
+      trouble = Optional.empty();
+    }
+    timers.startTimerWithFixedDelay(Tick.NOW, TICK);
+    flushSoon();
+    return stash.unstashAll(running());
   }
 
   private Behavior<Command> running() {
@@ -980,13 +1006,17 @@ public final class JobQueue {
   /** Reads on where it is due; answers how many reads that are. */
   private int readMore(int wanted) {
     List<Lane> lanes = state.toRead();
-    for (Lane lane : lanes) {
-      context.pipeToSelf(
-          store.page(pool, lane.priority, lane.submitter, lane.readUpTo, wanted, READ_BYTES),
-          (rows, failure) ->
-              failure == null ? new LaneRead(lane, wanted, rows) : new LaneNotRead(lane));
-    }
+    lanes.forEach(lane -> read(lane, wanted));
     return lanes.size();
+  }
+
+  private void read(Lane lane, int wanted) {
+    context.pipeToSelf(
+        store.page(pool, lane.priority, lane.submitter, lane.readUpTo, wanted, READ_BYTES),
+        (rows, failure) ->
+            failure == null
+                ? new LaneRead(lane, wanted, rows)
+                : new LaneNotRead(lane, wanted, message(failure)));
   }
 
   private Behavior<Command> onLaneRead(LaneRead read) {

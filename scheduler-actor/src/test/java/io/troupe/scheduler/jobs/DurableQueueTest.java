@@ -3,6 +3,7 @@ package io.troupe.scheduler.jobs;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import akka.actor.testkit.typed.javadsl.ActorTestKit;
+import akka.actor.testkit.typed.javadsl.LoggingTestKit;
 import akka.actor.testkit.typed.javadsl.ManualTime;
 import akka.actor.testkit.typed.javadsl.TestProbe;
 import akka.actor.typed.ActorRef;
@@ -94,6 +95,15 @@ class DurableQueueTest {
   }
 
   private ActorRef<SupervisorToQueue> join(AttemptRef... held) {
+    register(held);
+    return registered();
+  }
+
+  private ActorRef<SupervisorToQueue> registered() {
+    return supervisor.expectMessageClass(SchedulerToSupervisor.Registered.class).queue();
+  }
+
+  private void register(AttemptRef... held) {
     supervisor = kit.createTestProbe(SchedulerToSupervisor.class);
     queue.tell(
         new JobQueue.SupervisorJoined(
@@ -110,7 +120,6 @@ class DurableQueueTest {
                 List.of(held),
                 List.of(),
                 supervisor.getRef())));
-    return supervisor.expectMessageClass(SchedulerToSupervisor.Registered.class).queue();
   }
 
   private static NewJob job(int attempts, @Nullable String key) {
@@ -239,6 +248,27 @@ class DurableQueueTest {
     killAndStartAgain();
     join().tell(success(assignment));
     assertThat(find(id)).isInstanceOf(JobQueue.Ended.class);
+  }
+
+  @Test
+  void jobs_that_cannot_be_read_at_first_are_asked_for_again_before_their_outcomes_are_taken() {
+    join().tell(new SupervisorToQueue.Pull(S1, 10));
+    submit(3, null);
+    String id = accepted();
+    Assignment assignment = assigned();
+    kit.stop(queue);
+    store = store.next();
+    store.failPages(Optional.of("the database is gone"));
+    LoggingTestKit.error("The jobs of pool demo cannot be read. the database is gone")
+        .expect(kit.system(), () -> queue = process());
+    register(assignment.ref());
+    store.failPages(Optional.empty());
+    passes(Duration.ofSeconds(1));
+    registered().tell(success(assignment));
+    assertThat(find(id))
+        .isInstanceOfSatisfying(
+            JobQueue.Ended.class,
+            ended -> assertThat(ended.job().state()).isEqualTo(JobState.SUCCEEDED));
   }
 
   @Test

@@ -32,6 +32,7 @@ public final class MemoryJobStore implements JobStore {
   private final List<Runnable> held = new ArrayList<>();
   private boolean holding;
   private Optional<String> trouble = Optional.empty();
+  private Optional<String> pageTrouble = Optional.empty();
   private int writes;
 
   private MemoryJobStore(Content content) {
@@ -78,6 +79,11 @@ public final class MemoryJobStore implements JobStore {
   /** From now on everything fails with this, or nothing does. */
   public synchronized void fail(Optional<String> why) {
     trouble = why;
+  }
+
+  /** From now on reading the jobs of a lane fails with this, or nothing does. */
+  public synchronized void failPages(Optional<String> why) {
+    pageTrouble = why;
   }
 
   /** How many writes have been done. */
@@ -189,6 +195,11 @@ public final class MemoryJobStore implements JobStore {
   @Override
   public CompletionStage<List<StoredJob>> page(
       String pool, int priority, String submitter, long after, int jobs, long bytes) {
+    synchronized (this) {
+      if (pageTrouble.isPresent()) {
+        return CompletableFuture.failedFuture(new IllegalStateException(pageTrouble.get()));
+      }
+    }
     return done(
         () ->
             of(pool)
