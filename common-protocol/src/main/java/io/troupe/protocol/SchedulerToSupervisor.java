@@ -36,7 +36,10 @@ public sealed interface SchedulerToSupervisor extends WireMessage {
   /** Not welcome, for this reason; the supervisor may ask again later. */
   record Refused(String reason) implements SchedulerToSupervisor {}
 
-  /** The speaker is not known here (any more): register again. */
+  /**
+   * The queue has ended with its pool: register again, as a pool of this name may be there with a
+   * queue of its own.
+   */
   record RegisterAgain() implements SchedulerToSupervisor {}
 
   /**

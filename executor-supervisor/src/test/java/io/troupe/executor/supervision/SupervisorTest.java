@@ -123,6 +123,12 @@ class SupervisorTest {
   private SupervisorToScheduler.Register registered(int generation) {
     supervisor.tell(
         new Supervisor.SchedulerSeen(generation, scheduler.getRef(), replyTo, "akka://me"));
+    SupervisorToScheduler.Register register = registers();
+    fromScheduler(generation, new SchedulerToSupervisor.Registered(queue.getRef(), LEASE, BLOBS));
+    return register;
+  }
+
+  private SupervisorToScheduler.Register registers() {
     List<SupervisorToScheduler> messages =
         scheduler.fishForMessage(
             Duration.ofSeconds(20),
@@ -130,10 +136,7 @@ class SupervisorTest {
                 message instanceof SupervisorToScheduler.Register
                     ? FishingOutcomes.complete()
                     : FishingOutcomes.continueAndIgnore());
-    SupervisorToScheduler.Register register =
-        (SupervisorToScheduler.Register) messages.get(messages.size() - 1);
-    fromScheduler(generation, new SchedulerToSupervisor.Registered(queue.getRef(), LEASE, BLOBS));
-    return register;
+    return (SupervisorToScheduler.Register) messages.get(messages.size() - 1);
   }
 
   @Test
@@ -255,6 +258,18 @@ class SupervisorTest {
     scheduler.expectMessageClass(SupervisorToScheduler.Register.class);
     fromScheduler(1, new SchedulerToSupervisor.Registered(queue.getRef(), LEASE, BLOBS));
     fromQueue(SupervisorToQueue.Pull.class, pull -> true);
+  }
+
+  @Test
+  void where_its_queue_has_ended_it_registers_again_and_works_for_the_next_one() throws Exception {
+    readyWorker("w1");
+    registered(1);
+    fromQueue(SupervisorToQueue.Pull.class, pull -> true);
+    fromScheduler(1, new SchedulerToSupervisor.RegisterAgain());
+    registers();
+    TestProbe<SupervisorToQueue> next = actors.kit().createTestProbe();
+    fromScheduler(1, new SchedulerToSupervisor.Registered(next.getRef(), LEASE, BLOBS));
+    assertThat(next.expectMessageClass(SupervisorToQueue.Pull.class).capacity()).isEqualTo(1);
   }
 
   @Test

@@ -103,7 +103,10 @@ public final class JobQueue {
   /** From now on this holds for the pool's jobs. */
   public record Apply(JobPolicy policy) implements Command {}
 
-  /** Cancels all jobs, tells who waits for them, and ends the queue. */
+  /**
+   * Cancels all jobs, tells who waits for them, and ends the queue. Supervisors are told to
+   * register again: their pool may be back by then, with another queue.
+   */
   public record Close(Cause cause) implements Command {}
 
   private record FromSupervisor(SupervisorToQueue message) implements Command {}
@@ -850,7 +853,10 @@ public final class JobQueue {
     store.forget(pool);
     commit.close().forEach(this::release);
     toTell.forEach(submitter -> submitter.ref.tell(new Ends(submitter.ends)));
-    links.values().forEach(this::send);
+    for (SupervisorLink link : links.values()) {
+      send(link);
+      link.supervisor().tell(new SchedulerToSupervisor.RegisterAgain());
+    }
     listeners.counted(state.counts());
     tellListener();
     return Behaviors.stopped();
