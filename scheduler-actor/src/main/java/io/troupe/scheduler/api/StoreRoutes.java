@@ -31,8 +31,8 @@ import org.slf4j.LoggerFactory;
 
 /**
  * The store of this node: what it holds, and a copy of it, for those who cannot open it themselves
- * while this node does. One copy is made at a time: each keeps a connection, and all that the
- * database would otherwise throw away.
+ * while this node does. Who asks what it holds while it is being counted gets that count. One copy
+ * is made at a time: each keeps a connection, and all that the database would otherwise throw away.
  */
 final class StoreRoutes extends Asking {
   private static final Logger LOG = LoggerFactory.getLogger(StoreRoutes.class);
@@ -47,11 +47,15 @@ final class StoreRoutes extends Asking {
   private final Executor files;
   private final AtomicBoolean copying = new AtomicBoolean();
 
+  /** Each looks at all jobs there are. */
+  private final SharedRun<StoreStats> stats;
+
   StoreRoutes(ActorSystem<?> system, ApiParts parts) {
     super(system);
     this.system = system;
     this.parts = parts;
     this.files = system.dispatchers().lookup(DispatcherSelector.blocking());
+    this.stats = new SharedRun<>(() -> later(() -> StoreStats.of(parts.database())));
   }
 
   /** Below /v1. */
@@ -59,18 +63,13 @@ final class StoreRoutes extends Asking {
     return concat(
         path(
             PathMatchers.segment("store"),
-            () ->
-                get(
-                    () ->
-                        answer(
-                            later(() -> StoreStats.of(parts.database()))
-                                .thenApply(stats -> json(200, stats.json()))))),
+            () -> get(() -> answer(stats.outcome().thenApply(known -> json(200, known.json()))))),
         path(
             PathMatchers.segment("store").slash(PathMatchers.segment("backup")),
             () -> get(() -> answer(backup()))));
   }
 
-  private <T> CompletionStage<T> later(Supplier<T> work) {
+  private <T> CompletableFuture<T> later(Supplier<T> work) {
     return CompletableFuture.supplyAsync(
         () -> {
           try {
