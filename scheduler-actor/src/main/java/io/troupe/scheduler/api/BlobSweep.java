@@ -13,8 +13,10 @@ import io.troupe.scheduler.jobs.QueueDirectory;
 import io.troupe.scheduler.store.BlobStore;
 import java.io.IOException;
 import java.time.Duration;
+import java.util.ArrayDeque;
 import java.util.ArrayList;
 import java.util.Comparator;
+import java.util.Deque;
 import java.util.HashMap;
 import java.util.HashSet;
 import java.util.List;
@@ -28,7 +30,9 @@ import org.slf4j.LoggerFactory;
  * Removes blobs when their jobs need them no more. It asks the queues what they remember, so that
  * nothing has to be told to it, and whatever is lost on the way is found the next time: a job that
  * has succeeded needs its result only, one that nobody knows at two looks in a row needs nothing,
- * and when space becomes scarce the oldest results go.
+ * and when space becomes scarce the oldest results go. Queues ask the store for what they have no
+ * more in memory: it asks them about some jobs at a time, and about none twice before it has asked
+ * about all.
  */
 public final class BlobSweep {
   /** What it can be told. */
@@ -38,21 +42,29 @@ public final class BlobSweep {
     NOW
   }
 
-  private record Found(String job, JobQueue.Answer answer) implements Command {}
+  /** Empty where no answer came in time. */
+  private record Found(String job, Optional<JobQueue.Answer> answer) implements Command {}
 
   private static final Logger LOG = LoggerFactory.getLogger(BlobSweep.class);
+
+  /** So many answers are awaited at a time. */
+  static final int AT_ONCE = 16;
+
+  /** A queue that is slower, or was closed meanwhile, is asked again at the next look. */
+  private static final Duration ANSWERED_WITHIN = Duration.ofSeconds(10);
 
   private final BlobStore store;
   private final QueueDirectory directory;
   private final long mostBytes;
   private final ActorContext<Command> context;
-  private final ActorRef<JobQueue.Answer> answers;
   private final java.util.concurrent.Executor files;
 
   private Map<String, List<BlobStore.Blob>> asked = new HashMap<>();
   private Set<String> unknown = new HashSet<>();
   private Set<String> unknownNow = new HashSet<>();
   private final List<BlobStore.Blob> results = new ArrayList<>();
+  private final Deque<String> toAsk = new ArrayDeque<>();
+  private int awaited;
 
   /** The sweep. */
   public static Behavior<Command> create(
@@ -73,18 +85,6 @@ public final class BlobSweep {
     this.mostBytes = mostBytes;
     this.context = context;
     this.files = context.getSystem().dispatchers().lookup(DispatcherSelector.blocking());
-    this.answers =
-        context.messageAdapter(JobQueue.Answer.class, answer -> new Found(id(answer), answer));
-  }
-
-  private static String id(JobQueue.Answer answer) {
-    if (answer instanceof JobQueue.Ended ended) {
-      return ended.job().id();
-    }
-    if (answer instanceof JobQueue.Accepted accepted) {
-      return accepted.job().id();
-    }
-    return answer instanceof JobQueue.Unknown gone ? gone.id() : "";
   }
 
   private Behavior<Command> sweeping() {
@@ -95,8 +95,8 @@ public final class BlobSweep {
   }
 
   private Behavior<Command> look() {
-    if (directory.isOpening()) {
-      // Some queue does not know its jobs yet.
+    if (awaited > 0 || directory.isOpening()) {
+      // The last look is not over, or some queue does not know its jobs yet.
       return Behaviors.same();
     }
     forgetOldest();
@@ -109,14 +109,26 @@ public final class BlobSweep {
         asked.computeIfAbsent(blob.job(), job -> new ArrayList<>(2)).add(blob);
       }
     }
-    for (String job : asked.keySet()) {
-      directory
-          .ofJob(job)
-          .ifPresentOrElse(
-              entry -> entry.queue().tell(new JobQueue.Find(job, Duration.ZERO, answers)),
-              () -> onUnknown(job));
+    toAsk.addAll(asked.keySet());
+    return askOn();
+  }
+
+  private Behavior<Command> askOn() {
+    while (awaited < AT_ONCE && !toAsk.isEmpty()) {
+      String job = toAsk.remove();
+      directory.ofJob(job).ifPresentOrElse(entry -> ask(job, entry.queue()), () -> onUnknown(job));
     }
     return Behaviors.same();
+  }
+
+  private void ask(String job, ActorRef<JobQueue.Command> queue) {
+    awaited++;
+    context.ask(
+        JobQueue.Answer.class,
+        queue,
+        ANSWERED_WITHIN,
+        replyTo -> new JobQueue.Find(job, Duration.ZERO, replyTo),
+        (answer, none) -> new Found(job, Optional.ofNullable(answer)));
   }
 
   /** So that the next look sees what executors have put into the folder. */
@@ -129,9 +141,11 @@ public final class BlobSweep {
   }
 
   private Behavior<Command> onFound(Found found) {
-    if (found.answer() instanceof JobQueue.Unknown) {
+    awaited--;
+    JobQueue.Answer answer = found.answer().orElse(null);
+    if (answer instanceof JobQueue.Unknown) {
       onUnknown(found.job());
-    } else if (found.answer() instanceof JobQueue.Ended ended
+    } else if (answer instanceof JobQueue.Ended ended
         && ended.job().state() == JobState.SUCCEEDED) {
       Optional<String> result =
           ended.type().isBlob() ? Optional.of(BlobRef.of(ended.body()).name()) : Optional.empty();
@@ -143,7 +157,7 @@ public final class BlobSweep {
         }
       }
     }
-    return Behaviors.same();
+    return askOn();
   }
 
   /** Of the results that the last look found, as many as space is scarce, and no more. */
