@@ -39,7 +39,9 @@ record ApiError(
         "JOB_NOT_FOUND",
         "There is no job "
             + quoted(id)
-            + "; jobs that ended long ago are forgotten (troupe.jobs.remember)");
+            + "; jobs are forgotten some time after they have ended, as their pool says (job.keep)"
+            + " or the scheduler's settings (troupe.jobs.remember, remember-told, remember-bytes,"
+            + " remember-for, remember-stored-for)");
   }
 
   static ApiError badParameter(String name, String why) {
