@@ -11,8 +11,12 @@ import java.net.InetAddress;
 import java.net.ServerSocket;
 import java.net.Socket;
 import java.net.http.HttpResponse;
+import java.nio.file.Files;
 import java.nio.file.Path;
+import java.nio.file.attribute.PosixFilePermissions;
+import java.util.ArrayList;
 import java.util.List;
+import java.util.Map;
 import java.util.Optional;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.TimeUnit;
@@ -23,6 +27,8 @@ import org.junit.jupiter.api.DisplayNameGenerator;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.TestInstance;
 import org.junit.jupiter.api.Timeout;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
 
 /** What a user gets wrong: one clear line each, and nothing hangs. */
 @DisplayNameGeneration(DisplayNameGenerator.ReplaceUnderscores.class)
@@ -124,6 +130,39 @@ class BadInputIT {
         ServerSocket taken =
             new ServerSocket(other.apiPort(), 1, InetAddress.getLoopbackAddress())) {
       other.up().oneLine(1, "port " + taken.getLocalPort(), "in use", "--api-port");
+      assertThat(other.processes()).isEmpty();
+      other.local("add-agent").oneLine(1, "no local Mesos", "bin/troupe local up");
+    }
+  }
+
+  @ParameterizedTest
+  @CsvSource({
+    "io.troupe.local.Main, the local Mesos",
+    "io.troupe.scheduler.Main, the scheduler",
+  })
+  void a_program_that_cannot_be_launched_is_named_and_nothing_is_left(String main, String name)
+      throws IOException {
+    try (Installation other = new Installation("not-launched")) {
+      Path launcher = Files.createDirectories(other.directory().resolve("bin")).resolve("setsid");
+      Files.writeString(
+          launcher,
+          """
+          #!/bin/sh
+          case "$*" in
+            *%s*) echo "setsid: fork: no more processes" >&2; exit 1 ;;
+          esac
+          PATH=${PATH#*:}
+          exec setsid "$@"
+          """
+              .formatted(main));
+      Files.setPosixFilePermissions(launcher, PosixFilePermissions.fromString("rwxr-xr-x"));
+      List<String> up = new ArrayList<>(List.of("local", "up", "--agents", "1"));
+      up.addAll(List.of("--dir", other.cluster().toString()));
+      up.addAll(other.portOptions());
+      String path = launcher.getParent() + ":" + System.getenv("PATH");
+      other
+          .finish(other.start("bin/troupe", up, Map.of("PATH", path)))
+          .oneLine(1, "cannot start " + name, "no more processes");
       assertThat(other.processes()).isEmpty();
       other.local("add-agent").oneLine(1, "no local Mesos", "bin/troupe local up");
     }
