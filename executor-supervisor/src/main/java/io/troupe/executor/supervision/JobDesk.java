@@ -26,15 +26,31 @@ final class JobDesk {
   private final Deque<Assignment> waiting = new ArrayDeque<>();
   private final Set<AttemptRef> held = new HashSet<>();
 
-  /**
-   * What a worker has.
-   *
-   * @param width how many it runs at once
-   * @param jobs in the order in which it begins them
-   */
-  private record Place(int width, Set<AttemptRef> jobs) {
+  /** What a worker has. */
+  private static final class Place {
+    /** How many it runs at once. */
+    final int width;
+
+    /** In the order in which it begins them. */
+    final Set<AttemptRef> jobs = new LinkedHashSet<>();
+
+    /** Whether it has begun or ended one since the last look. */
+    boolean moved;
+
+    /** Whether it ran all it can run and ended none of them from one look to the next. */
+    boolean isLong;
+
+    Place(int width) {
+      this.width = width;
+    }
+
     List<AttemptRef> running() {
       return jobs.stream().limit(width).toList();
+    }
+
+    void add(AttemptRef job) {
+      moved |= jobs.size() < width;
+      jobs.add(job);
     }
   }
 
@@ -55,13 +71,13 @@ final class JobDesk {
   /** The worker takes jobs from now on, and runs so many at once. */
   void ready(String worker, int width) {
     Place place = leaving.remove(worker);
-    ready.putIfAbsent(worker, place == null ? new Place(width, new LinkedHashSet<>()) : place);
+    ready.putIfAbsent(worker, place == null ? new Place(width) : place);
   }
 
   /** The worker takes no jobs for now; those it has are its own until it settles them. */
   void unready(String worker) {
     Place place = ready.remove(worker);
-    if (place != null && !place.jobs().isEmpty()) {
+    if (place != null && !place.jobs.isEmpty()) {
       leaving.put(worker, place);
     }
   }
@@ -121,7 +137,7 @@ final class JobDesk {
       }
       waiting.removeFirst();
       batches.computeIfAbsent(worker, key -> new ArrayList<>()).add(job);
-      jobsOf(worker).add(job.ref());
+      placeOf(worker).add(job.ref());
     }
     return batches;
   }
@@ -135,9 +151,9 @@ final class JobDesk {
     String found = null;
     int fewest = Integer.MAX_VALUE;
     for (Map.Entry<String, Place> entry : ready.entrySet()) {
-      int width = entry.getValue().width();
-      int jobs = entry.getValue().jobs().size();
-      if (jobs < fewest && jobs < (atOnce ? width : runTime.depth(width))) {
+      Place place = entry.getValue();
+      int jobs = place.jobs.size();
+      if (jobs < fewest && jobs < (atOnce ? place.width : depth(place))) {
         fewest = jobs;
         found = entry.getKey();
       }
@@ -145,15 +161,49 @@ final class JobDesk {
     return found;
   }
 
+  /** How many jobs it should have: none waits there behind one that runs for long. */
+  private int depth(Place place) {
+    return place.isLong ? place.width : runTime.depth(place.width);
+  }
+
+  /**
+   * Looks which workers run long jobs. Each look sees what has ended since the last one, so they
+   * should be farther apart than what is sent ahead takes.
+   *
+   * @return the jobs that no worker has been given, and that all would keep waiting; held no more
+   */
+  List<Assignment> look() {
+    for (Place place : ready.values()) {
+      place.isLong = !place.moved && place.jobs.size() >= place.width;
+      place.moved = false;
+    }
+    if (ready.values().stream().anyMatch(place -> !place.isLong)) {
+      return List.of();
+    }
+    List<Assignment> back = List.copyOf(waiting);
+    back.forEach(job -> held.remove(job.ref()));
+    waiting.clear();
+    return back;
+  }
+
+  /** Whether there are jobs, or may soon be, that wait behind one which may turn out to be long. */
+  boolean isWorthALook() {
+    return !waiting.isEmpty()
+        || ready.values().stream()
+            .anyMatch(place -> !place.jobs.isEmpty() && depth(place) > place.width);
+  }
+
   /** The worker is through with these. */
   void settled(String worker, List<Outcome> outcomes) {
-    Set<AttemptRef> jobs = jobsOf(worker);
+    Place place = placeOf(worker);
+    place.moved = true;
+    place.isLong = false;
     for (Outcome outcome : outcomes) {
       AttemptRef ref = outcome.ref();
       held.remove(ref);
-      jobs.remove(ref);
+      place.jobs.remove(ref);
     }
-    if (jobs.isEmpty()) {
+    if (place.jobs.isEmpty()) {
       leaving.remove(worker);
     }
     runTime = runTime.with(outcomes);
@@ -165,17 +215,12 @@ final class JobDesk {
    */
   boolean hasPlenty(String worker) {
     Place place = ready.get(worker);
-    return place != null
-        && place.jobs().size() > place.width()
-        && 2 * place.jobs().size() > runTime.depth(place.width());
+    return place != null && place.jobs.size() > place.width && 2 * place.jobs.size() > depth(place);
   }
 
-  private Set<AttemptRef> jobsOf(String worker) {
+  private Place placeOf(String worker) {
     Place place = ready.get(worker);
-    if (place == null) {
-      place = leaving.computeIfAbsent(worker, key -> new Place(1, new LinkedHashSet<>()));
-    }
-    return place.jobs();
+    return place == null ? leaving.computeIfAbsent(worker, key -> new Place(1)) : place;
   }
 
   /** Takes those of these attempts that no worker has been given out of the queue. */
@@ -216,13 +261,13 @@ final class JobDesk {
 
   /** How many attempts this supervisor is ready to hold in all. */
   int capacity() {
-    int inReserve = leaving.values().stream().mapToInt(place -> place.jobs().size()).sum();
+    int inReserve = leaving.values().stream().mapToInt(place -> place.jobs.size()).sum();
     inReserve += going.size();
     // The next payload comes while one that has come is worked on.
     inReserve += Math.min(coming.size(), ready.size());
     int room = 0;
     for (Place place : ready.values()) {
-      room += runTime.depth(place.width());
+      room += depth(place);
     }
     return room == 0 ? 0 : room + inReserve;
   }
@@ -249,7 +294,7 @@ final class JobDesk {
   /** The worker that has been given this attempt. */
   Optional<String> workerOf(AttemptRef attempt) {
     return Stream.concat(ready.entrySet().stream(), leaving.entrySet().stream())
-        .filter(entry -> entry.getValue().jobs().contains(attempt))
+        .filter(entry -> entry.getValue().jobs.contains(attempt))
         .findFirst()
         .map(Map.Entry::getKey);
   }

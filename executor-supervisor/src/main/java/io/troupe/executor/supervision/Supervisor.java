@@ -112,6 +112,7 @@ public final class Supervisor {
     REJOIN,
     LINK_PATIENCE,
     COMPANY,
+    LOOK,
     GRACE_OVER
   }
 
@@ -124,6 +125,9 @@ public final class Supervisor {
 
   /** How long an outcome may wait for company. */
   private static final Duration COMPANY_AFTER = Duration.ofMillis(20);
+
+  /** How often it looks for workers that run long jobs, while there are jobs to be sent ahead. */
+  private static final Duration LOOK_EVERY = Duration.ofMillis(50);
 
   private static final class Seat {
     final String task;
@@ -233,6 +237,7 @@ public final class Supervisor {
         .onMessageEquals(Timer.REGISTER, this::register)
         .onMessageEquals(Timer.RENEW, this::renew)
         .onMessageEquals(Timer.COMPANY, this::settleAll)
+        .onMessageEquals(Timer.LOOK, this::look)
         .onMessageEquals(Timer.SAMPLE, this::sample)
         .onMessageEquals(Timer.REPORT, this::report)
         .onMessageEquals(Timer.REJOIN, this::join)
@@ -292,7 +297,7 @@ public final class Supervisor {
   private Behavior<Command> onShutDown(ShutDown order) {
     context.getLog().info("Shutting down: {}", order.why());
     shuttingDown = true;
-    settle(giveBack(desk.withdrawAll()));
+    settle(giveBack(desk.withdrawAll(), "no worker of its supervisor is ready"));
     if (workers.isEmpty()) {
       return Behaviors.stopped();
     }
@@ -488,12 +493,29 @@ public final class Supervisor {
   }
 
   private void place() {
-    for (Map.Entry<String, List<Assignment>> batch : desk.place().entrySet()) {
+    Map<String, List<Assignment>> batches = desk.place();
+    if (desk.isWorthALook() && !timers.isTimerActive(Timer.LOOK)) {
+      timers.startTimerWithFixedDelay(Timer.LOOK, LOOK_EVERY);
+    }
+    for (Map.Entry<String, List<Assignment>> batch : batches.entrySet()) {
       Seat seat = workers.get(batch.getKey());
       if (seat != null) {
         seat.actor.tell(new Worker.Run(batch.getValue()));
       }
     }
+  }
+
+  /** What would wait behind a long job is for others to do. */
+  private Behavior<Command> look() {
+    List<Assignment> stranded = desk.look();
+    if (!stranded.isEmpty()) {
+      settle(giveBack(stranded, "its supervisor's workers run long jobs"));
+    }
+    announce();
+    if (!desk.isWorthALook()) {
+      timers.cancel(Timer.LOOK);
+    }
+    return Behaviors.same();
   }
 
   // ---- the queue
@@ -527,7 +549,7 @@ public final class Supervisor {
   private void announce() {
     int capacity = capacity();
     if (!desk.anyReady()) {
-      settle(giveBack(desk.withdrawAll()));
+      settle(giveBack(desk.withdrawAll(), "no worker of its supervisor is ready"));
     }
     if (capacity != announcedCapacity) {
       announcedCapacity = capacity;
@@ -604,8 +626,8 @@ public final class Supervisor {
     workers.values().forEach(seat -> seat.actor.tell(new Worker.Cancel(attempts)));
   }
 
-  private List<Outcome> giveBack(List<Assignment> jobs) {
-    Cause cause = Cause.of(Cause.Kind.DRAINED, "no worker of its supervisor is ready");
+  private List<Outcome> giveBack(List<Assignment> jobs, String why) {
+    Cause cause = Cause.of(Cause.Kind.DRAINED, why);
     return jobs.stream().map(job -> outcome(job, Outcome.Kind.NOT_STARTED, cause)).toList();
   }
 

@@ -200,6 +200,53 @@ class RulesTest {
     }
 
     @Test
+    void sends_nothing_ahead_to_a_worker_that_runs_a_long_job() {
+      learnThatJobsAreQuick();
+      desk.ready("a", 1);
+      desk.ready("b", 1);
+      desk.take(List.of(job("long")));
+      assertThat(placed()).isEqualTo(Map.of("a", List.of("long")));
+      desk.look();
+      assertThat(desk.capacity()).isEqualTo(2 * RunTime.MAX_DEPTH);
+      desk.look();
+      assertThat(desk.capacity()).isEqualTo(1 + RunTime.MAX_DEPTH);
+      assertThat(desk.isWorthALook()).isFalse();
+      desk.take(jobs(1, 3));
+      assertThat(placed()).isEqualTo(Map.of("b", List.of("j1", "j2", "j3")));
+      assertThat(desk.isWorthALook()).isTrue();
+      desk.settled("a", List.of(outcome("long", 0, 1)));
+      assertThat(desk.capacity()).isEqualTo(2 * RunTime.MAX_DEPTH);
+    }
+
+    @Test
+    void gives_back_what_waits_where_all_workers_run_long_jobs() {
+      learnThatJobsAreQuick();
+      desk.ready("a", 1);
+      desk.take(List.of(job("long")));
+      desk.place();
+      desk.look();
+      desk.look();
+      desk.take(jobs(1, 2));
+      assertThat(placed()).isEmpty();
+      assertThat(desk.look()).extracting(Assignment::job).containsExactly("j1", "j2");
+      assertThat(desk.held()).containsExactly(new AttemptRef("long", 1));
+      assertThat(desk.look()).isEmpty();
+    }
+
+    @Test
+    void knows_a_worker_that_ends_jobs_from_one_that_runs_a_long_one() {
+      learnThatJobsAreQuick();
+      desk.ready("a", 1);
+      desk.take(jobs(1, 4));
+      desk.place();
+      for (int i = 1; i <= 3; i++) {
+        desk.look();
+        desk.settled("a", List.of(outcome("j" + i, 0, 1)));
+      }
+      assertThat(desk.capacity()).isEqualTo(RunTime.MAX_DEPTH);
+    }
+
+    @Test
     void withdraws_only_what_no_worker_has() {
       desk.ready("a", 1);
       desk.take(jobs(1, 3));

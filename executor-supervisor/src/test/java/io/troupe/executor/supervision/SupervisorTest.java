@@ -234,15 +234,37 @@ class SupervisorTest {
     assertThat(settled("j1").outcomes()).hasSize(1);
   }
 
+  @Test
+  void behind_a_job_that_runs_long_no_quick_ones_are_taken() throws Exception {
+    FakeServer server = readyWorker("w1");
+    registered(1);
+    fromQueue(SupervisorToQueue.Pull.class, pull -> pull.capacity() == 1);
+    assign(0, "quick");
+    server.answer(1);
+    assertThat(settled("quick").capacity()).isGreaterThan(1);
+    assign(1, "long");
+    long id = server.expectJob().id();
+    actors.pass(Duration.ofMillis(100));
+    fromQueue(SupervisorToQueue.Pull.class, pull -> pull.capacity() == 1);
+    assign(1, "late");
+    actors.pass(Duration.ofMillis(50));
+    assertThat(settled("late").outcomes().get(0).kind()).isEqualTo(Outcome.Kind.NOT_STARTED);
+    server.answerWithId(id);
+    assertThat(settled("long").capacity()).isGreaterThan(1);
+  }
+
   private static String[] jobs(int count) {
     return IntStream.rangeClosed(1, count).mapToObj(number -> "j" + number).toArray(String[]::new);
   }
 
   @Test
   void leases_are_renewed_with_what_is_held_and_what_runs() throws Exception {
-    readyWorker("w1");
+    FakeServer server = readyWorker("w1");
     registered(1);
-    assign(0, "j1", "j2");
+    assign(0, "quick");
+    server.answer(1);
+    settled("quick");
+    assign(1, "j1", "j2");
     actors.pass(LEASE.dividedBy(3));
     SupervisorToQueue.Renew renew =
         fromQueue(SupervisorToQueue.Renew.class, message -> message.held().size() == 2);
