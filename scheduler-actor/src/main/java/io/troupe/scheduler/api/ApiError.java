@@ -21,6 +21,8 @@ import java.util.Optional;
 record ApiError(
     int status, String code, String message, Optional<Duration> retryAfter, ObjectNode details) {
 
+  private static final String INVALID_JSON = "INVALID_JSON";
+
   static ApiError of(int status, String code, String message) {
     return new ApiError(
         status, code, message, Optional.empty(), JsonNodeFactory.instance.objectNode());
@@ -44,8 +46,17 @@ record ApiError(
             + " remember-for, remember-stored-for)");
   }
 
+  static ApiError invalidJson(String flaw) {
+    return of(400, INVALID_JSON, flaw);
+  }
+
   static ApiError badParameter(String name, String why) {
     return of(400, "INVALID_PARAMETER", "Parameter " + name + ": " + why);
+  }
+
+  /** Whether it is what was sent that cannot be taken, whenever it comes. */
+  boolean isInvalidJson() {
+    return code.equals(INVALID_JSON);
   }
 
   ApiError after(Duration pause) {

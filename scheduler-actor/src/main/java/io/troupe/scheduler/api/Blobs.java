@@ -17,6 +17,8 @@ import io.troupe.scheduler.store.BlobStore;
 import java.io.BufferedInputStream;
 import java.io.IOException;
 import java.io.InputStream;
+import java.nio.ByteBuffer;
+import java.nio.channels.FileChannel;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
@@ -97,15 +99,12 @@ final class Blobs {
   }
 
   /**
-   * Stores a text that is known to be JSON.
+   * Stores a text, which is refused unless it is JSON.
    *
    * @return the blob, which belongs to no job yet
    */
-  CompletionStage<BlobRef> put(byte[] text) {
-    return store.bytes() + text.length > settings.bytes()
-        ? CompletableFuture.failedFuture(new ApiException(full()))
-        : CompletableFuture.supplyAsync(
-            () -> put(ByteString.fromArrayUnsafe(text), "", false), files);
+  CompletionStage<BlobRef> put(ByteString text) {
+    return CompletableFuture.supplyAsync(() -> put(text, "", true), files);
   }
 
   private BlobRef put(ByteString content, String job, boolean json) {
@@ -114,8 +113,11 @@ final class Blobs {
       Json.flaw(text, 0, text.length)
           .ifPresent(
               flaw -> {
-                throw new ApiException(ApiError.of(400, "INVALID_JSON", flaw));
+                throw new ApiException(ApiError.invalidJson(flaw));
               });
+    }
+    if (store.bytes() + content.size() > settings.bytes()) {
+      throw new ApiException(full());
     }
     try {
       return store.put(content.getByteBuffers(), job);
@@ -172,7 +174,7 @@ final class Blobs {
     try (InputStream in = new BufferedInputStream(Files.newInputStream(file), PIECE)) {
       Optional<String> flaw = Json.flaw(in);
       if (flaw.isPresent()) {
-        throw new ApiException(ApiError.of(400, "INVALID_JSON", flaw.get()));
+        throw new ApiException(ApiError.invalidJson(flaw.get()));
       }
     }
   }
@@ -266,8 +268,13 @@ final class Blobs {
     return store.mark().toString();
   }
 
-  /** The result of a job; null when it is not there any more, or too long for a line. */
-  CompletionStage<byte @org.jspecify.annotations.Nullable []> bytes(BlobRef ref, String job) {
+  /**
+   * The result of a job; null when it is not there any more, or too long for a line.
+   *
+   * @param json whether it is JSON, which is made one line
+   */
+  CompletionStage<@org.jspecify.annotations.Nullable ByteString> bytes(
+      BlobRef ref, String job, boolean json) {
     return CompletableFuture.supplyAsync(
         () -> {
           BlobStore.Blob blob = store.find(ref.name(), job).orElse(null);
@@ -275,13 +282,30 @@ final class Blobs {
             return null;
           }
           try {
-            return Files.readAllBytes(blob.file());
+            return read(blob.file(), json);
           } catch (IOException e) {
             LOG.warn("A result could not be read", e);
             return null;
           }
         },
         files);
+  }
+
+  private static ByteString read(Path file, boolean json) throws IOException {
+    try (FileChannel in = FileChannel.open(file)) {
+      ByteString whole = ByteString.emptyByteString();
+      for (long missing = in.size(); missing > 0; ) {
+        ByteBuffer piece = ByteBuffer.allocate((int) Math.min(missing, PIECE));
+        while (piece.hasRemaining() && in.read(piece) >= 0) {}
+        missing = piece.hasRemaining() ? 0 : missing - piece.position();
+        byte[] bytes = piece.array();
+        if (json) {
+          PlainText.joinLines(bytes, 0, piece.position());
+        }
+        whole = whole.concat(ByteString.fromArrayUnsafe(bytes, 0, piece.position()));
+      }
+      return whole;
+    }
   }
 
   static ContentType bytesType() {

@@ -9,6 +9,7 @@ import akka.stream.javadsl.Source;
 import akka.util.ByteString;
 import com.fasterxml.jackson.databind.JsonNode;
 import io.troupe.model.BlobRef;
+import io.troupe.model.ContentType;
 import io.troupe.scheduler.jobs.JobEnd;
 import io.troupe.scheduler.jobs.JobQueue;
 import io.troupe.scheduler.jobs.QueueDirectory;
@@ -101,11 +102,10 @@ final class JobResults extends Asking {
   private CompletionStage<ByteString> result(Line line, JobQueue.Answer answer) {
     if (answer instanceof JobQueue.Ended ended && ended.type().isBlob()) {
       return blobs
-          .bytes(BlobRef.of(ended.body()), line.id())
+          .bytes(BlobRef.of(ended.body()), line.id(), ended.type().plain() == ContentType.JSON)
           .thenApply(
               body -> {
-                ResultLines lines =
-                    new ResultLines((body == null ? 0 : body.length) + 2 * LINE_BYTES);
+                ResultLines lines = new ResultLines(2 * LINE_BYTES);
                 lines.add(end(line, ended), body);
                 return lines.take();
               });

@@ -273,7 +273,7 @@ final class JobRoutes extends Asking {
               Json.flaw(payload, 0, payload.length)
                   .ifPresent(
                       flaw -> {
-                        throw new ApiException(ApiError.of(400, "INVALID_JSON", flaw));
+                        throw new ApiException(ApiError.invalidJson(flaw));
                       });
               return payload;
             });

@@ -69,7 +69,7 @@ public final class Json {
     flaw(text, 0, text.length)
         .ifPresent(
             flaw -> {
-              throw new ApiException(ApiError.of(400, "INVALID_JSON", flaw));
+              throw new ApiException(ApiError.invalidJson(flaw));
             });
     try {
       return MAPPER.readTree(text);

@@ -73,11 +73,10 @@ final class MapStage extends GraphStage<FlowShape<ByteString, ByteString>> {
       long filed,
       Blobs blobs) {}
 
-  @SuppressWarnings("ArrayRecordComponent") // the result itself, not a copy
-  private record Read(JobEnd end, byte @Nullable [] body) {}
+  private record Read(JobEnd end, @Nullable ByteString body) {}
 
-  @SuppressWarnings("ArrayRecordComponent") // the line itself, not a copy
-  private record Stored(long index, byte[] text, @Nullable BlobRef ref) {}
+  private record Stored(
+      long index, ByteString text, @Nullable BlobRef ref, @Nullable Throwable failure) {}
 
   private static final int LONG_TEXT = 1024;
   private static final Duration ASK_AGAIN_AFTER = Duration.ofMillis(50);
@@ -106,7 +105,7 @@ final class MapStage extends GraphStage<FlowShape<ByteString, ByteString>> {
   }
 
   private final class Logic extends TimerGraphStageLogic implements LineSplitter.Lines {
-    private final LineSplitter splitter = new LineSplitter(order.longest());
+    private final LineSplitter splitter = new LineSplitter(order.filed(), order.longest());
     private final ResultLines results = new ResultLines();
 
     /** Jobs that wait for room; less than one piece of input makes. */
@@ -148,7 +147,7 @@ final class MapStage extends GraphStage<FlowShape<ByteString, ByteString>> {
         createAsyncCallback(
             payload -> {
               stored--;
-              bytesStored -= payload.text().length;
+              bytesStored -= payload.text().size();
               onStored(payload);
               proceed();
             });
@@ -160,7 +159,7 @@ final class MapStage extends GraphStage<FlowShape<ByteString, ByteString>> {
           new AbstractInHandler() {
             @Override
             public void onPush() {
-              splitter.push(grab(in).toArray(), Logic.this);
+              splitter.push(grab(in), Logic.this);
               proceed();
             }
 
@@ -203,33 +202,38 @@ final class MapStage extends GraphStage<FlowShape<ByteString, ByteString>> {
     @Override
     public void line(byte[] text) {
       long number = index++;
-      if (isBlank(text)) {
+      if (isBlank(ByteBuffer.wrap(text))) {
         return;
       }
       flaw(text)
           .ifPresentOrElse(
-              flaw -> results.add(number, ApiError.of(400, "INVALID_JSON", flaw)),
-              () -> {
-                if (text.length > order.filed()) {
-                  store(number, text);
-                } else {
-                  waiting.add(job(ContentType.JSON, text, number));
-                }
-              });
+              flaw -> results.add(number, ApiError.invalidJson(flaw)),
+              () -> waiting.add(job(ContentType.JSON, text, number)));
+    }
+
+    @Override
+    public void largeLine(ByteString text) {
+      long number = index++;
+      for (ByteBuffer part : text.getByteBuffers()) {
+        if (!isBlank(part)) {
+          store(number, text);
+          return;
+        }
+      }
     }
 
     private NewJob job(ContentType type, byte[] payload, long number) {
       return new NewJob(order.function(), type, payload, order.terms(), null, number);
     }
 
-    private void store(long number, byte[] text) {
+    private void store(long number, ByteString text) {
       stored++;
-      bytesStored += text.length;
+      bytesStored += text.size();
       CompletionStage<Object> unused =
           order
               .blobs()
               .put(text)
-              .handle((ref, failure) -> new Stored(number, text, failure == null ? ref : null))
+              .handle((ref, failure) -> new Stored(number, text, ref, failure))
               .thenCompose(
                   payload ->
                       FutureConverters.asJava(payloadStored.invokeWithFeedback(payload))
@@ -252,15 +256,19 @@ final class MapStage extends GraphStage<FlowShape<ByteString, ByteString>> {
       }
       if (queueGone) {
         results.add(payload.index(), ApiError.poolNotFound(order.pool()));
-      } else if (payload.ref() == null) {
-        waiting.add(job(ContentType.JSON, payload.text(), payload.index()));
-      } else {
+      } else if (payload.ref() != null) {
         waiting.add(job(ContentType.JSON_BLOB, payload.ref().bytes(), payload.index()));
+      } else if (Uploads.cause(Objects.requireNonNull(payload.failure()))
+              instanceof ApiException refusal
+          && refusal.error().isInvalidJson()) {
+        results.add(payload.index(), refusal.error());
+      } else {
+        waiting.add(job(ContentType.JSON, payload.text().toArray(), payload.index()));
       }
     }
 
     private static Optional<String> flaw(byte[] text) {
-      return text.length >= LONG_TEXT && PlainText.isJson(List.of(ByteBuffer.wrap(text)))
+      return text.length >= LONG_TEXT && PlainText.isJson(text)
           ? Optional.empty()
           : Json.flaw(text, 0, text.length);
     }
@@ -277,8 +285,9 @@ final class MapStage extends GraphStage<FlowShape<ByteString, ByteString>> {
                   + " bytes (troupe.jobs.max-payload)"));
     }
 
-    private static boolean isBlank(byte[] text) {
-      for (byte each : text) {
+    private static boolean isBlank(ByteBuffer text) {
+      while (text.hasRemaining()) {
+        byte each = text.get();
         if (each > ' ' || each < 0) {
           return false;
         }
@@ -332,7 +341,7 @@ final class MapStage extends GraphStage<FlowShape<ByteString, ByteString>> {
         CompletionStage<Void> unused =
             order
                 .blobs()
-                .bytes(ref, end.id())
+                .bytes(ref, end.id(), end.type().plain() == ContentType.JSON)
                 .handle((body, failure) -> new Read(end, failure == null ? body : null))
                 .thenAccept(read::invoke);
       }

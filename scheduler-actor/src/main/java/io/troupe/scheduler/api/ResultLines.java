@@ -9,6 +9,7 @@ import io.troupe.scheduler.watch.TreeJson;
 import java.nio.charset.StandardCharsets;
 import java.util.Arrays;
 import java.util.Base64;
+import org.jspecify.annotations.Nullable;
 
 /**
  * The lines of a map's answer, gathered until somebody takes them. Written by hand because there
@@ -83,20 +84,30 @@ final class ResultLines {
   }
 
   /**
-   * A job has ended whose result is kept in a file; its bytes, or null when they cannot be told.
+   * A job has ended whose result is kept in a file.
+   *
+   * @param body its bytes, in one line if they are JSON; null when they cannot be told
    */
-  void add(JobEnd end, byte @org.jspecify.annotations.Nullable [] body) {
+  void add(JobEnd end, @Nullable ByteString body) {
+    if (end.state() != JobState.SUCCEEDED) {
+      add(end);
+      return;
+    }
+    put(INDEX);
+    put(end.index());
+    put(ID);
+    put(end.id());
     if (body == null) {
-      put(INDEX);
-      put(end.index());
-      put(ID);
-      put(end.id());
       put(ERROR);
       put(Json.bytes(forgotten(end.id()).toJson()));
-      put(END);
+    } else if (end.type().plain() == ContentType.BYTES) {
+      put(RESULT);
+      base64(body.toArrayUnsafe());
     } else {
-      add(new JobEnd(end.index(), end.id(), end.state(), end.type().plain(), body, end.cause()));
+      put(RESULT);
+      whole = take().concat(body);
     }
+    put(END);
   }
 
   /** A result that is too large for a line, or has made room for others. */
@@ -112,7 +123,7 @@ final class ResultLines {
   }
 
   /** How the end of a job that did not succeed is told. */
-  static ApiError jobError(JobState state, @org.jspecify.annotations.Nullable Cause cause) {
+  static ApiError jobError(JobState state, @Nullable Cause cause) {
     String message = cause == null ? "The job is " + state : cause.message();
     ApiError error = ApiError.of(409, "JOB_" + state, message);
     if (cause != null) {
@@ -124,25 +135,24 @@ final class ResultLines {
   private void result(JobEnd end) {
     byte[] body = end.body();
     if (end.type() == ContentType.BYTES) {
-      put("\"");
-      put(Base64.getEncoder().encode(body));
-      put("\",\"encoding\":\"base64\"");
+      base64(body);
     } else if (body.length == 0) {
       put(NULL);
-    } else if (body.length >= LARGE && isOneLine(body)) {
+    } else if (body.length >= LARGE && PlainText.isOneLine(body)) {
       put(body);
     } else {
       int from = length;
       room(body.length);
       System.arraycopy(body, 0, buffer, length, body.length);
       length += body.length;
-      // Outside of strings, where JSON allows none, a line end is white space.
-      for (int at = from; at < length; at++) {
-        if (buffer[at] == '\n' || buffer[at] == '\r') {
-          buffer[at] = ' ';
-        }
-      }
+      PlainText.joinLines(buffer, from, length);
     }
+  }
+
+  private void base64(byte[] body) {
+    put("\"");
+    put(Base64.getEncoder().encode(body));
+    put("\",\"encoding\":\"base64\"");
   }
 
   private void put(long number) {
@@ -159,11 +169,6 @@ final class ResultLines {
     room(ascii.length());
     ascii.getBytes(0, ascii.length(), buffer, length);
     length += ascii.length();
-  }
-
-  private static boolean isOneLine(byte[] body) {
-    return PlainText.indexOf(body, 0, body.length, '\n') == body.length
-        && PlainText.indexOf(body, 0, body.length, '\r') == body.length;
   }
 
   /** The array is the lines' own from now on. */

@@ -2,10 +2,11 @@ package io.troupe.scheduler.api;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import akka.util.ByteString;
 import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
-import java.util.Arrays;
 import java.util.List;
+import java.util.Random;
 import org.junit.jupiter.api.DisplayNameGeneration;
 import org.junit.jupiter.api.DisplayNameGenerator;
 import org.junit.jupiter.api.Test;
@@ -16,6 +17,15 @@ import org.junit.jupiter.params.provider.ValueSource;
 class LineSplitterTest {
 
   private static List<String> split(String text, int piece, int longest) {
+    byte[] bytes = text.getBytes(StandardCharsets.UTF_8);
+    List<ByteString> pieces = new ArrayList<>();
+    for (int from = 0; from < bytes.length; from += piece) {
+      pieces.add(ByteString.fromArray(bytes, from, Math.min(piece, bytes.length - from)));
+    }
+    return split(pieces, Long.MAX_VALUE, longest);
+  }
+
+  private static List<String> split(List<ByteString> pieces, long large, int longest) {
     List<String> lines = new ArrayList<>();
     LineSplitter.Lines into =
         new LineSplitter.Lines() {
@@ -25,15 +35,17 @@ class LineSplitterTest {
           }
 
           @Override
+          public void largeLine(ByteString line) {
+            lines.add("large " + line.utf8String());
+          }
+
+          @Override
           public void tooLong() {
             lines.add("too long");
           }
         };
-    LineSplitter splitter = new LineSplitter(longest);
-    byte[] bytes = text.getBytes(StandardCharsets.UTF_8);
-    for (int from = 0; from < bytes.length; from += piece) {
-      splitter.push(Arrays.copyOfRange(bytes, from, Math.min(bytes.length, from + piece)), into);
-    }
+    LineSplitter splitter = new LineSplitter(large, longest);
+    pieces.forEach(piece -> splitter.push(piece, into));
     splitter.finish(into);
     return lines;
   }
@@ -55,5 +67,41 @@ class LineSplitterTest {
   void a_line_end_at_the_end_makes_no_further_line() {
     assertThat(split("one\n", 2, 10)).containsExactly("one");
     assertThat(split("", 1, 10)).isEmpty();
+  }
+
+  @Test
+  void lines_of_all_lengths_are_the_same_and_the_large_ones_are_told_so() {
+    Random random = new Random(5);
+    for (int round = 0; round < 200; round++) {
+      List<String> sent = new ArrayList<>();
+      for (int i = 0; i < 8; i++) {
+        int length = 1 << random.nextInt(18);
+        sent.add(("" + i).repeat(length + random.nextInt(length)));
+      }
+      ByteString all = ByteString.fromString(String.join("\n", sent));
+      assertThat(split(cut(all, random), 60_000, 200_000))
+          .containsExactlyElementsOf(sent.stream().map(LineSplitterTest::told).toList());
+    }
+  }
+
+  private static String told(String line) {
+    return line.length() > 200_000 ? "too long" : line.length() > 60_000 ? "large " + line : line;
+  }
+
+  /** Pieces of all lengths, some of them put together of several. */
+  private static List<ByteString> cut(ByteString all, Random random) {
+    List<ByteString> pieces = new ArrayList<>();
+    ByteString piece = ByteString.emptyByteString();
+    for (int from = 0; from < all.size(); ) {
+      int to = Math.min(all.size(), from + 1 + random.nextInt(1 << random.nextInt(19)));
+      piece = piece.concat(all.slice(from, to).compact());
+      if (random.nextBoolean()) {
+        pieces.add(piece);
+        piece = ByteString.emptyByteString();
+      }
+      from = to;
+    }
+    pieces.add(piece);
+    return pieces;
   }
 }

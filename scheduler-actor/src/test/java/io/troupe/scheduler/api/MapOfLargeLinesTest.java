@@ -122,6 +122,34 @@ class MapOfLargeLinesTest {
                 && blobs().stream().noneMatch(blob -> blob.job().isEmpty()));
   }
 
+  @Test
+  void a_large_line_that_is_no_json_is_told_so_and_a_blank_one_is_none() throws Exception {
+    pool("checks", this::copy);
+    String blank = " ".repeat(LENGTH) + "\n";
+    String answer =
+        post("/v1/pools/checks/map?function=f", "\"no" + line(1) + blank + line(2)).body();
+    assertThat(answer.lines().map(MapOfLargeLinesTest::codeOrIndex))
+        .containsExactlyInAnyOrder("0 INVALID_JSON", "2");
+  }
+
+  private static String codeOrIndex(String text) {
+    try {
+      JsonNode answer = JSON.readTree(text);
+      return (answer.get("index").asText() + " " + answer.at("/error/code").asText()).strip();
+    } catch (IOException e) {
+      throw new UncheckedIOException(e);
+    }
+  }
+
+  @Test
+  void a_large_result_of_many_lines_comes_in_one() throws Exception {
+    pool("unfolds", this::copy);
+    String spread = "[" + "1,\r".repeat(LENGTH / 4) + "2]";
+    String answer = post("/v1/pools/unfolds/map?function=f", spread).body();
+    assertThat(answer.lines()).hasSize(1);
+    assertThat(JSON.readTree(answer).get("result")).isEqualTo(JSON.readTree(spread));
+  }
+
   private static int sameAsSent(String text) {
     try {
       JsonNode answer = JSON.readTree(text);

@@ -43,11 +43,13 @@ class PlainTextTest {
         boolean same = odd == '"' && new String(text, ISO_8859_1).matches("\"x*\"");
         assertThat(PlainText.isJson(cut(text, 1 + random.nextInt(20))))
             .as("%s with %d", new String(text, ISO_8859_1), (int) odd)
-            .isEqualTo(same);
+            .isEqualTo(same)
+            .isEqualTo(PlainText.isJson(text));
       }
     }
     for (String text : List.of("", "\"", "1", "\"a\" ", " \"a\"", "\"a\"\"b\"", "[\"a\"]")) {
       assertThat(PlainText.isJson(cut(text.getBytes(ISO_8859_1), 3))).as(text).isFalse();
+      assertThat(PlainText.isJson(text.getBytes(ISO_8859_1))).as(text).isFalse();
     }
   }
 
@@ -64,6 +66,32 @@ class PlainTextTest {
       int found = new String(text, ISO_8859_1).indexOf('\n', from);
       assertThat(PlainText.indexOf(text, from, text.length, '\n'))
           .isEqualTo(found < 0 ? text.length : found);
+    }
+  }
+
+  @Test
+  void a_long_string_is_known_and_no_odd_byte_of_it_is_overlooked() {
+    byte[] text = ("\"" + "x".repeat(30_000) + "\"").getBytes(ISO_8859_1);
+    assertThat(PlainText.isJson(cut(text, 12_345))).isTrue();
+    for (int odd = 0; odd < text.length - 1; odd += 509) {
+      byte[] other = text.clone();
+      other[odd] = '\n';
+      assertThat(PlainText.isJson(cut(other, 12_345))).as("line end at %d", odd).isFalse();
+    }
+  }
+
+  @Test
+  void line_ends_become_spaces_and_all_else_stays() {
+    Random random = new Random(9);
+    for (int round = 0; round < 2000; round++) {
+      byte[] text = new byte[random.nextInt(60)];
+      for (int i = 0; i < text.length; i++) {
+        text[i] = (byte) (random.nextInt(9) == 0 ? "\n\r".charAt(random.nextInt(2)) : i * 7);
+      }
+      String before = new String(text, ISO_8859_1);
+      assertThat(PlainText.isOneLine(text)).isEqualTo(!before.matches("(?s).*[\n\r].*"));
+      PlainText.joinLines(text, 0, text.length);
+      assertThat(new String(text, ISO_8859_1)).isEqualTo(before.replaceAll("[\n\r]", " "));
     }
   }
 }
