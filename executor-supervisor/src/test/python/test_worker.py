@@ -2,6 +2,8 @@ import json
 import math
 import os
 import pathlib
+import platform
+import resource
 import signal
 import socket
 import struct
@@ -16,7 +18,7 @@ from troupe import frames
 PACKAGES = pathlib.Path(__file__).resolve().parents[2] / "main/python"
 
 MODULE = """
-    import os, sys, time
+    import os, resource, sys, time
     calls = []
 
     def echo(value): return value
@@ -35,6 +37,7 @@ MODULE = """
     def sleep(value): time.sleep(value)
     def stdin(value): return sys.stdin.read()
     def environment(value): return [k for k in os.environ if k.startswith("TROUPE_")]
+    def faults(value): return resource.getrusage(resource.RUSAGE_SELF).ru_minflt
     def _private(value): return 1
     not_a_function = 3
     class Odd(Exception): pass
@@ -205,6 +208,18 @@ class WorkerTest(unittest.TestCase):
             kind, content, _, _, body = worker.receive()
             self.assertEqual((frames.RESULT, frames.JSON), (kind, content))
             self.assertEqual(json.loads(payload), json.loads(body.decode("utf-8", "surrogatepass")))
+
+    @unittest.skipUnless(platform.libc_ver()[0] == "glibc", "other C libraries have habits of their own")
+    def test_memory_that_a_large_payload_has_taken_is_at_hand_for_the_next(self):
+        worker = self.connected()
+        rounds, text = 50, "x" * (1 << 20)
+        before = None
+        for number in range(2 * rounds):
+            if number == rounds:
+                before = worker.call("faults", None)[2]
+            worker.call("echo", text)
+        pages = len(text) // resource.getpagesize()
+        self.assertLess(worker.call("faults", None)[2] - before, rounds * pages // 4)
 
     def test_it_says_who_it_is(self):
         worker = self.worker()
