@@ -150,6 +150,20 @@ class LeanTest(unittest.TestCase):
                 answers = connection.map("/map", [1, 2])
             self.assertEqual([answer["result"] for answer in answers], ["x", "y"])
 
+    def test_long_texts_of_answers_are_what_they_say(self):
+        long = "x" * 300_000
+        texts = [long, long + '"', "\\" + long, "\n" + long, long + "ü", '"result":"' + long, [long, 1]]
+        lines = "".join(
+            json.dumps({"index": index, "id": str(index), "result": text}, ensure_ascii=False, separators=(",", ":")) + "\n"
+            for index, text in enumerate(texts)
+        ).encode()
+        for size in (len(lines), 299_999, 70_000):
+            chunks = [lines[start : start + size] for start in range(0, len(lines), size)]
+            stream = b"".join(b"%x\r\n%s\r\n" % (len(chunk), chunk) for chunk in chunks)
+            with self.serve(self.HEAD, stream + b"0\r\n\r\n") as connection:
+                answers = connection.map("/map", texts)
+            self.assertEqual([answer["result"] for answer in answers], texts)
+
     def test_a_map_that_lacks_answers_is_an_error(self):
         stream = self.HEAD + b'15\r\n{"index":0,"id":"a"}\n\r\n0\r\n\r\n'
         with self.serve(stream) as connection, self.assertRaisesRegex(
@@ -185,7 +199,8 @@ class LeanTest(unittest.TestCase):
             connection.map("/map", [{1}])
 
     def test_arguments_become_lines_of_json_whatever_is_in_them(self):
-        for arguments in ([1, 2, 3], ["a,\nb", "ü", ""], [[1, 2], {"a": "b"}], [1.5, None]):
+        long = "x" * lean.LONG
+        for arguments in ([1, 2, 3], ["a,\nb", "ü", ""], [[1, 2], {"a": "b"}], [1.5, None], [long], [long + "\n"], ['"ü' + long]):
             lines = lean.lines_of(arguments).decode().splitlines()
             self.assertEqual([json.loads(text) for text in lines], arguments)
 
