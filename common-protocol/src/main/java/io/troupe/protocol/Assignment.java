@@ -1,6 +1,5 @@
 package io.troupe.protocol;
 
-import com.fasterxml.jackson.annotation.JsonFormat;
 import io.troupe.model.ContentType;
 
 /**
@@ -16,7 +15,6 @@ import io.troupe.model.ContentType;
  *     that it is known for certain whether it started (at-most-once jobs)
  */
 @SuppressWarnings("ArrayRecordComponent") // millions of them: no copy, no wrapper
-@JsonFormat(shape = JsonFormat.Shape.ARRAY)
 public record Assignment(
     String job,
     int attempt,

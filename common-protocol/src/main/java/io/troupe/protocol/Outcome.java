@@ -1,6 +1,5 @@
 package io.troupe.protocol;
 
-import com.fasterxml.jackson.annotation.JsonFormat;
 import io.troupe.model.Cause;
 import io.troupe.model.ContentType;
 import org.jspecify.annotations.Nullable;
@@ -18,7 +17,6 @@ import org.jspecify.annotations.Nullable;
  * @param runMicros how long it ran, in microseconds; 0 when it never started
  */
 @SuppressWarnings("ArrayRecordComponent") // millions of them: no copy, no wrapper
-@JsonFormat(shape = JsonFormat.Shape.ARRAY)
 public record Outcome(
     String job,
     int attempt,

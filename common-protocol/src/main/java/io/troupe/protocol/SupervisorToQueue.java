@@ -3,10 +3,10 @@ package io.troupe.protocol;
 import java.util.List;
 
 /**
- * What a supervisor tells the job queue of its pool. Every message carries its capacity, so that a
- * lost one does no harm.
+ * What a supervisor tells the job queue of its pool, over its job line ({@link
+ * io.troupe.protocol.line}). Every message carries its capacity, so that a lost one does no harm.
  */
-public sealed interface SupervisorToQueue extends WireMessage {
+public sealed interface SupervisorToQueue {
 
   /** Who is speaking: {@link SupervisorToScheduler#supervisor()}. */
   String supervisor();
@@ -21,8 +21,8 @@ public sealed interface SupervisorToQueue extends WireMessage {
   record Pull(String supervisor, int capacity) implements SupervisorToQueue {}
 
   /**
-   * Outcomes; kept and sent again until {@link SchedulerToSupervisor.Assign#settledUpTo} covers the
-   * sequence number.
+   * Outcomes; kept, and sent again over each new line, until {@link
+   * SchedulerToSupervisor.Assign#settledUpTo} covers the sequence number.
    *
    * @param sequence counts up by one from 1 for each new batch
    * @param outcomes in the order in which they came

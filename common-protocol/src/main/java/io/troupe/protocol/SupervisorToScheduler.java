@@ -11,8 +11,8 @@ public sealed interface SupervisorToScheduler extends WireMessage {
 
   /**
    * Says that the supervisor is here and what it holds; answered with {@link
-   * SchedulerToSupervisor.Registered} or {@link SchedulerToSupervisor.Refused}. Sent again until
-   * answered, so it must be taken more than once.
+   * SchedulerToSupervisor.Welcome} or {@link SchedulerToSupervisor.Refused}. Sent again until its
+   * line is open, so it must be taken more than once.
    *
    * @param supervisor executor id + "@" + agent id
    * @param version {@link WireMessage#VERSION} it speaks
@@ -21,7 +21,7 @@ public sealed interface SupervisorToScheduler extends WireMessage {
    * @param address its node in the cluster
    * @param held attempts it has and has not settled; they stay its own
    * @param workers all its workers
-   * @param replyTo where the answers, and later the jobs, go
+   * @param replyTo where the answers go
    */
   record Register(
       String supervisor,
@@ -36,7 +36,25 @@ public sealed interface SupervisorToScheduler extends WireMessage {
       List<AttemptRef> held,
       List<WorkerStatus> workers,
       ActorRef<SchedulerToSupervisor> replyTo)
-      implements SupervisorToScheduler {}
+      implements SupervisorToScheduler {
+
+    /** The same, answered to this one. */
+    public Register answeredTo(ActorRef<SchedulerToSupervisor> other) {
+      return new Register(
+          supervisor,
+          version,
+          epoch,
+          pool,
+          frameworkId,
+          agentId,
+          executorId,
+          host,
+          address,
+          held,
+          workers,
+          other);
+    }
+  }
 
   /**
    * All its workers as they are now; sent when one changes and at least every two seconds. Late

@@ -5,10 +5,8 @@ import static org.assertj.core.api.Assertions.assertThat;
 import akka.actor.testkit.typed.javadsl.ActorTestKit;
 import akka.actor.testkit.typed.javadsl.TestProbe;
 import io.troupe.model.Cause;
-import io.troupe.model.ContentType;
 import io.troupe.model.Raised;
 import io.troupe.model.WorkerState;
-import java.time.Duration;
 import java.util.List;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.AfterAll;
@@ -38,7 +36,6 @@ class WireMessageTest {
 
   private Stream<WireMessage> messages() {
     TestProbe<SchedulerToSupervisor> supervisor = kit.createTestProbe(SchedulerToSupervisor.class);
-    TestProbe<SupervisorToQueue> queue = kit.createTestProbe(SupervisorToQueue.class);
     AttemptRef ref = new AttemptRef("j1", 2);
     WorkerStatus worker =
         new WorkerStatus(
@@ -75,67 +72,16 @@ class WireMessageTest {
             List.of(worker),
             supervisor.getRef()),
         new SupervisorToScheduler.Report("e@a", 3, List.of(worker)),
-        new SchedulerToSupervisor.Registered(
-            queue.getRef(), Duration.ofSeconds(10), "http://127.0.0.1:7070/v1/blobs"),
+        new SchedulerToSupervisor.Welcome("127.0.0.1", 4711, "t0k3n"),
         new SchedulerToSupervisor.SecretsAt("http://127.0.0.1:7070/v1/secrets/demo", "t0k3n"),
         new SchedulerToSupervisor.ReadParts(ref, 17, kit.createTestProbe(Parts.class).getRef()),
-        new SchedulerToSupervisor.Refused("another version"),
-        new SchedulerToSupervisor.RegisterAgain(),
-        new SchedulerToSupervisor.Cancel(List.of(ref)),
-        new SupervisorToQueue.Pull("e@a", 4),
-        new SupervisorToQueue.Renew("e@a", List.of(ref), List.of(ref), 4));
+        new SchedulerToSupervisor.Refused("another version"));
   }
 
   @ParameterizedTest
   @MethodSource("messages")
   void a_message_comes_out_as_it_went_in(WireMessage message) {
     assertThat(kit.serializationTestKit().verifySerialization(message, true)).isEqualTo(message);
-  }
-
-  @Test
-  void a_batch_of_assignments_keeps_its_payloads() {
-    var sent =
-        new SchedulerToSupervisor.Assign(
-            List.of(
-                new Assignment(
-                    "j1", 1, "f", ContentType.BYTES, new byte[] {0, -1, 7}, 60_000, true)),
-            9);
-
-    var read = kit.serializationTestKit().verifySerialization(sent, false);
-
-    assertThat(read).usingRecursiveComparison().isEqualTo(sent);
-  }
-
-  @Test
-  void a_batch_of_outcomes_keeps_its_results_and_causes() {
-    var sent =
-        new SupervisorToQueue.Settle(
-            "e@a",
-            1,
-            List.of(
-                new Outcome(
-                    "j1",
-                    1,
-                    Outcome.Kind.SUCCEEDED,
-                    ContentType.JSON,
-                    new byte[] {'1'},
-                    null,
-                    "w",
-                    12),
-                new Outcome(
-                    "j2",
-                    3,
-                    Outcome.Kind.LOST,
-                    ContentType.JSON,
-                    new byte[0],
-                    Cause.of(Cause.Kind.KILLED, "killed"),
-                    "w",
-                    0)),
-            2);
-
-    var read = kit.serializationTestKit().verifySerialization(sent, false);
-
-    assertThat(read).usingRecursiveComparison().isEqualTo(sent);
   }
 
   @Test

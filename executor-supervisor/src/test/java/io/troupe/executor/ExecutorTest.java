@@ -129,6 +129,22 @@ class ExecutorTest {
   }
 
   @Test
+  void a_supervisor_whose_job_line_breaks_opens_another_and_what_it_holds_goes_on()
+      throws Exception {
+    launch("mine.0.1");
+    scheduler.expectRegister();
+    scheduler.expectCapacity(1);
+    scheduler.assign(FakeScheduler.job("long", "sleep", "2"));
+    scheduler.expectReport(r -> r.workers().get(0).state() == WorkerState.BUSY);
+    scheduler.cutLine();
+    SupervisorToScheduler.Register register = scheduler.expectRegister();
+    assertThat(register.held()).extracting(ref -> ref.job()).contains("long");
+    assertThat(result("long")).isEqualTo("null");
+    scheduler.assign(FakeScheduler.job("j2", "twice", "1"));
+    assertThat(result("j2")).isEqualTo("2");
+  }
+
+  @Test
   void a_crash_costs_the_running_job_and_the_process_is_started_again() throws Exception {
     launch("mine.0.1");
     scheduler.expectRegister();

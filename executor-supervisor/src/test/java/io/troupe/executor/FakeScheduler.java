@@ -1,5 +1,6 @@
 package io.troupe.executor;
 
+import akka.actor.testkit.typed.javadsl.TestInbox;
 import akka.actor.typed.ActorRef;
 import akka.actor.typed.ActorSystem;
 import akka.actor.typed.Behavior;
@@ -16,6 +17,14 @@ import io.troupe.protocol.Outcome;
 import io.troupe.protocol.SchedulerToSupervisor;
 import io.troupe.protocol.SupervisorToQueue;
 import io.troupe.protocol.SupervisorToScheduler;
+import io.troupe.protocol.codec.JobLineCodec;
+import io.troupe.protocol.line.EventLoop;
+import io.troupe.protocol.line.JobLine;
+import io.troupe.protocol.line.JobLineServer;
+import java.io.IOException;
+import java.net.InetAddress;
+import java.net.InetSocketAddress;
+import java.nio.ByteBuffer;
 import java.nio.charset.StandardCharsets;
 import java.time.Duration;
 import java.util.List;
@@ -32,17 +41,26 @@ import java.util.function.Predicate;
  */
 final class FakeScheduler implements AutoCloseable {
   private static final Duration LIMIT = Duration.ofSeconds(90);
+  private static final String TOKEN = "t0k3n";
+  private static final ActorRef<SupervisorToQueue> NOBODY =
+      TestInbox.<SupervisorToQueue>create().getRef();
 
   private final ActorSystem<Void> system;
   private final long epoch;
   private final BlockingQueue<SupervisorToScheduler> heard = new LinkedBlockingQueue<>();
   private final BlockingQueue<SupervisorToQueue> pulled = new LinkedBlockingQueue<>();
-  private volatile ActorRef<SchedulerToSupervisor> supervisor;
-  private long settledUpTo;
+  private final EventLoop loop;
+  private final JobLineServer lines;
+  private volatile JobLine line;
+  private volatile long settledUpTo;
   private final Map<String, Given> unsettled = new ConcurrentHashMap<>();
 
-  private FakeScheduler(long epoch) {
+  private FakeScheduler(long epoch) throws IOException {
     this.epoch = epoch;
+    this.loop = EventLoop.start("fake-lines");
+    this.lines =
+        JobLineServer.open(new InetSocketAddress(InetAddress.getLoopbackAddress(), 0), loop);
+    lines.expect(TOKEN, this::opened);
     this.system =
         ActorSystem.create(
             guardian(),
@@ -56,7 +74,7 @@ final class FakeScheduler implements AutoCloseable {
                         "off"))));
   }
 
-  static FakeScheduler start(long epoch) {
+  static FakeScheduler start(long epoch) throws IOException {
     return new FakeScheduler(epoch);
   }
 
@@ -65,11 +83,10 @@ final class FakeScheduler implements AutoCloseable {
         context -> {
           Cluster cluster = Cluster.get(context.getSystem());
           cluster.manager().tell(Join.create(cluster.selfMember().address()));
-          ActorRef<SupervisorToQueue> queue = context.spawn(queue(), "queue");
           context.spawn(
               Behaviors.setup(
                   supervisors -> {
-                    supervisors.spawn(registrar(queue), "registrar");
+                    supervisors.spawn(registrar(), "registrar");
                     return Behaviors.empty();
                   }),
               "supervisors");
@@ -77,34 +94,54 @@ final class FakeScheduler implements AutoCloseable {
         });
   }
 
-  private Behavior<SupervisorToScheduler> registrar(ActorRef<SupervisorToQueue> queue) {
+  private Behavior<SupervisorToScheduler> registrar() {
     return Behaviors.receiveMessage(
         message -> {
           heard.add(message);
           if (message instanceof SupervisorToScheduler.Register register) {
-            supervisor = register.replyTo();
             register
                 .replyTo()
-                .tell(new SchedulerToSupervisor.Registered(queue, Duration.ofSeconds(10), ""));
+                .tell(new SchedulerToSupervisor.Welcome("127.0.0.1", lines.port(), TOKEN));
           }
           return Behaviors.same();
         });
   }
 
-  private Behavior<SupervisorToQueue> queue() {
-    return Behaviors.receiveMessage(
-        message -> {
-          pulled.add(message);
-          if (message instanceof SupervisorToQueue.Settle settle) {
-            settledUpTo = Math.max(settledUpTo, settle.sequence());
-            settle.outcomes().forEach(outcome -> unsettled.remove(outcome.job()));
-            supervisor.tell(new SchedulerToSupervisor.Assign(List.of(), settledUpTo));
-          }
-          if (message instanceof SupervisorToQueue.Renew renew) {
-            unsettled.values().forEach(given -> given.renewed(renew.held()));
-          }
-          return Behaviors.same();
-        });
+  private JobLine.Listener opened(JobLine opened) {
+    line = opened;
+    say(new SchedulerToSupervisor.Registered(NOBODY, Duration.ofSeconds(10), ""));
+    return new JobLine.Listener() {
+      @Override
+      public void received(ByteBuffer message) {
+        onMessage(JobLineCodec.readForQueue(message));
+      }
+
+      @Override
+      public void ended(String why) {
+        // the supervisor opens another one
+      }
+    };
+  }
+
+  private void say(SchedulerToSupervisor.OverLine message) {
+    line.send(JobLineCodec.write(message));
+  }
+
+  private void onMessage(SupervisorToQueue message) {
+    pulled.add(message);
+    if (message instanceof SupervisorToQueue.Settle settle) {
+      settledUpTo = Math.max(settledUpTo, settle.sequence());
+      settle.outcomes().forEach(outcome -> unsettled.remove(outcome.job()));
+      say(new SchedulerToSupervisor.Assign(List.of(), settledUpTo));
+    }
+    if (message instanceof SupervisorToQueue.Renew renew) {
+      unsettled.values().forEach(given -> given.renewed(renew.held()));
+    }
+  }
+
+  /** The connection that jobs take breaks. */
+  void cutLine() {
+    line.close();
   }
 
   ClusterInfo info() {
@@ -127,7 +164,7 @@ final class FakeScheduler implements AutoCloseable {
       missed = held.contains(assignment.ref()) ? 0 : missed + 1;
       if (missed == 2) {
         missed = 0;
-        supervisor.tell(new SchedulerToSupervisor.Assign(List.of(assignment), settledUpTo));
+        say(new SchedulerToSupervisor.Assign(List.of(assignment), settledUpTo));
       }
     }
   }
@@ -136,11 +173,11 @@ final class FakeScheduler implements AutoCloseable {
     for (Assignment assignment : assignments) {
       unsettled.put(assignment.job(), new Given(assignment));
     }
-    supervisor.tell(new SchedulerToSupervisor.Assign(List.of(assignments), 0));
+    say(new SchedulerToSupervisor.Assign(List.of(assignments), 0));
   }
 
   void cancel(AttemptRef... attempts) {
-    supervisor.tell(new SchedulerToSupervisor.Cancel(List.of(attempts)));
+    say(new SchedulerToSupervisor.Cancel(List.of(attempts)));
   }
 
   static Assignment job(String id, String function, String json) {
@@ -192,8 +229,13 @@ final class FakeScheduler implements AutoCloseable {
   }
 
   @Override
-  public void close() {
+  public void close() throws IOException {
+    if (line != null) {
+      line.close();
+    }
     system.terminate();
     system.getWhenTerminated().toCompletableFuture().join();
+    lines.close();
+    loop.close();
   }
 }

@@ -5,6 +5,8 @@ import com.typesafe.config.Config;
 import com.typesafe.config.ConfigException;
 import com.typesafe.config.ConfigValueFactory;
 import io.troupe.protocol.ClusterConfig;
+import io.troupe.protocol.line.EventLoop;
+import io.troupe.protocol.line.JobLineServer;
 import io.troupe.scheduler.SchedulerSettings.Listening;
 import io.troupe.scheduler.pool.Store;
 import io.troupe.scheduler.pool.Store.StoreException;
@@ -69,6 +71,7 @@ public final class Main implements Callable<Integer> {
 
   private final PrintStream out;
   private final PrintStream err;
+  private final CompletableFuture<Integer> ended = new CompletableFuture<>();
 
   Main(PrintStream out, PrintStream err) {
     this.out = out;
@@ -129,26 +132,33 @@ public final class Main implements Callable<Integer> {
     SchedulerSettings settings = SchedulerSettings.from(withBundle(config, files));
     Secrets secrets = Secrets.open(checked.dir());
     Store.Saved saved = secrets.refreshed(newFramework ? forget(store) : store.load(), store);
-    CompletableFuture<Integer> ended = new CompletableFuture<>();
+    try (EventLoop loop = EventLoop.start("troupe-lines");
+        JobLineServer lines = openLines(settings, loop)) {
+      return run(
+          config,
+          new SchedulerNode.Parts(
+              settings,
+              store,
+              saved,
+              new SqlJobStore(database),
+              lines,
+              files,
+              blobs,
+              secrets,
+              database,
+              this::ready,
+              this::failed));
+    }
+  }
+
+  private static JobLineServer openLines(SchedulerSettings settings, EventLoop loop)
+      throws IOException {
+    return JobLineServer.open(new InetSocketAddress(settings.bind(), settings.linePort()), loop);
+  }
+
+  private Integer run(Config config, SchedulerNode.Parts parts) {
     ActorSystem<SchedulerNode.Command> system =
-        ActorSystem.create(
-            SchedulerNode.create(
-                new SchedulerNode.Parts(
-                    settings,
-                    store,
-                    saved,
-                    new SqlJobStore(database),
-                    files,
-                    blobs,
-                    secrets,
-                    database,
-                    this::ready,
-                    why -> {
-                      err.println("troupe scheduler: " + why);
-                      ended.complete(1);
-                    })),
-            ClusterConfig.SYSTEM,
-            config);
+        ActorSystem.create(SchedulerNode.create(parts), ClusterConfig.SYSTEM, config);
     system
         .getWhenTerminated()
         .whenComplete(
@@ -158,6 +168,11 @@ public final class Main implements Callable<Integer> {
     int code = ended.join();
     system.terminate();
     return code;
+  }
+
+  private void failed(String why) {
+    err.println("troupe scheduler: " + why);
+    ended.complete(1);
   }
 
   private void ready(String url) {

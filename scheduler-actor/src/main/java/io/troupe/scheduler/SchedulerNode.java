@@ -17,6 +17,7 @@ import akka.http.javadsl.ServerBinding;
 import io.troupe.protocol.ClusterConfig;
 import io.troupe.protocol.ClusterInfo;
 import io.troupe.protocol.SchedulerToSupervisor;
+import io.troupe.protocol.line.JobLineServer;
 import io.troupe.scheduler.api.ApiParts;
 import io.troupe.scheduler.api.BlobSweep;
 import io.troupe.scheduler.api.FileSweep;
@@ -65,6 +66,7 @@ public final class SchedulerNode {
    *
    * @param saved what the store holds
    * @param jobs where the jobs of durable pools are
+   * @param lines where supervisors get their jobs
    * @param ready told the URL of the API when it listens
    * @param failed told in one line why the node cannot go on
    */
@@ -73,6 +75,7 @@ public final class SchedulerNode {
       Store store,
       Store.Saved saved,
       JobStore jobs,
+      JobLineServer lines,
       FileStore files,
       BlobStore blobs,
       Secrets secrets,
@@ -122,7 +125,9 @@ public final class SchedulerNode {
     ActorRef<SupervisorFact> watcher = context.spawn(watcher(tree), "supervisor-facts");
     ActorRef<Supervisors.Command> supervisors =
         context.spawn(
-            Supervisors.create(scheduler, queues, watcher, this::secretsOf), "supervisors");
+            Supervisors.create(
+                scheduler, queues, watcher, this::secretsOf, settings.bind(), parts.lines()),
+            "supervisors");
     ActorRef<EventFeed.Command> events =
         context.spawn(EventFeed.create(scheduler, queues), "events");
     ActorRef<BlobSweep.Command> sweep =

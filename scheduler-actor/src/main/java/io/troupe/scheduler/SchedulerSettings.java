@@ -23,6 +23,7 @@ public record SchedulerSettings(
     Path dir,
     ApiSettings api,
     JobSettings jobs,
+    int linePort,
     FileSweep.Settings files,
     StoreSettings store,
     MesosSettings mesos,
@@ -49,6 +50,7 @@ public record SchedulerSettings(
         Path.of(root.getString("troupe.dir")),
         ApiSettings.from(root),
         JobSettings.from(root),
+        port(root, "troupe.jobs.line-port"),
         FileSweep.Settings.from(root),
         StoreSettings.from(root),
         MesosSettings.from(root),
@@ -56,6 +58,7 @@ public record SchedulerSettings(
         PoolPolicy.from(root),
         List.of(
             new Listening("troupe.api.port", bind, port(root, "troupe.api.port")),
+            new Listening("troupe.jobs.line-port", bind, port(root, "troupe.jobs.line-port")),
             new Listening(
                 "akka.management.http.port",
                 root.getString("akka.management.http.hostname"),

@@ -50,7 +50,7 @@ class ConfigurationTest {
     assertThat(settings.filesUrl()).isEqualTo("http://127.0.0.1:7070");
     assertThat(settings.ports())
         .extracting(SchedulerSettings.Listening::port)
-        .containsExactly(7070, 8558, 25520);
+        .containsExactly(7070, 0, 8558, 25520);
     assertThat(settings.mesos().masters())
         .containsExactly(new MasterAddress(false, "127.0.0.1", 5050));
     assertThat(settings.mesos().failoverTimeout()).isEqualTo(Duration.ofDays(7));

@@ -4,7 +4,6 @@ import static java.nio.charset.StandardCharsets.UTF_8;
 
 import io.troupe.model.ContentType;
 import java.nio.ByteBuffer;
-import java.util.Arrays;
 import java.util.List;
 import java.util.function.Consumer;
 
@@ -16,9 +15,6 @@ public final class FrameCodec {
 
   /** Bytes before the name. */
   public static final int HEADER_BYTES = 16;
-
-  /** Bytes of the header that the length does not count: itself. */
-  private static final int LENGTH_BYTES = 4;
 
   private static final int MAX_NAME_BYTES = 0xffff;
 
@@ -50,7 +46,7 @@ public final class FrameCodec {
     ByteBuffer out = ByteBuffer.allocate(bytes);
     for (int i = 0; i < names.length; i++) {
       Frame frame = frames.get(i);
-      out.putInt(HEADER_BYTES - LENGTH_BYTES + names[i].length + frame.payload().length)
+      out.putInt(HEADER_BYTES - LengthPrefix.BYTES + names[i].length + frame.payload().length)
           .put(frame.type().code())
           .put(code(frame.content()))
           .putShort((short) names[i].length)
@@ -61,12 +57,26 @@ public final class FrameCodec {
     return out.flip();
   }
 
-  private static byte code(ContentType content) {
+  static byte code(ContentType content) {
     return switch (content) {
       case JSON -> 0;
       case BYTES -> 1;
       case JSON_BLOB -> 2;
       case BYTES_BLOB -> 3;
+    };
+  }
+
+  static ContentType contentType(byte code) {
+    return switch (code) {
+      case 0 -> ContentType.JSON;
+      case 1 -> ContentType.BYTES;
+      case 2 -> ContentType.JSON_BLOB;
+      case 3 -> ContentType.BYTES_BLOB;
+      default ->
+          throw new MalformedFrameException(
+              "content type "
+                  + (code & 0xff)
+                  + " is neither JSON (0, in a file 2) nor bytes (1, 3)");
     };
   }
 
@@ -76,7 +86,7 @@ public final class FrameCodec {
    */
   public static final class Decoder {
     private final int maxFrameBytes;
-    private ByteBuffer rest = ByteBuffer.allocate(0);
+    private final LengthPrefix pieces = new LengthPrefix(this::frameBytes);
 
     /**
      * @param maxFrameBytes a frame that announces more is refused before memory is taken for it
@@ -92,47 +102,11 @@ public final class FrameCodec {
      *     of no use afterwards
      */
     public void feed(ByteBuffer chunk, Consumer<Frame> frames) {
-      while (rest.position() > 0 && chunk.hasRemaining()) {
-        completeRest(chunk, frames);
-      }
-      while (chunk.remaining() >= LENGTH_BYTES) {
-        int bytes = frameBytes(chunk.getInt(chunk.position()));
-        if (chunk.remaining() < bytes) {
-          break;
-        }
-        frames.accept(read(chunk));
-      }
-      if (chunk.hasRemaining()) {
-        int bytes =
-            chunk.remaining() < LENGTH_BYTES
-                ? HEADER_BYTES
-                : frameBytes(chunk.getInt(chunk.position()));
-        rest = ByteBuffer.allocate(bytes).put(chunk);
-      }
-    }
-
-    /** Fills the frame that earlier chunks began: first its length, then the whole of it. */
-    private void completeRest(ByteBuffer chunk, Consumer<Frame> frames) {
-      if (rest.position() < LENGTH_BYTES) {
-        rest.put(chunk.get());
-        if (rest.position() == LENGTH_BYTES) {
-          int bytes = frameBytes(rest.getInt(0));
-          rest = ByteBuffer.wrap(Arrays.copyOf(rest.array(), bytes)).position(LENGTH_BYTES);
-        }
-        return;
-      }
-      int taken = Math.min(rest.remaining(), chunk.remaining());
-      rest.put(chunk.slice(chunk.position(), taken));
-      chunk.position(chunk.position() + taken);
-      if (!rest.hasRemaining()) {
-        ByteBuffer whole = rest.flip();
-        rest = ByteBuffer.allocate(0);
-        frames.accept(read(whole));
-      }
+      pieces.feed(chunk, piece -> frames.accept(read(piece)));
     }
 
     private int frameBytes(int length) {
-      long bytes = (length & 0xffff_ffffL) + LENGTH_BYTES;
+      long bytes = (length & 0xffff_ffffL) + LengthPrefix.BYTES;
       if (bytes > maxFrameBytes) {
         throw new MalformedFrameException(
             "a frame of " + bytes + " bytes is over the limit of " + maxFrameBytes);
@@ -150,7 +124,7 @@ public final class FrameCodec {
       ContentType content = contentType(in.get());
       int nameBytes = in.getShort() & 0xffff;
       long id = in.getLong();
-      int payloadBytes = length - (HEADER_BYTES - LENGTH_BYTES) - nameBytes;
+      int payloadBytes = length - (HEADER_BYTES - LengthPrefix.BYTES) - nameBytes;
       if (payloadBytes < 0) {
         throw new MalformedFrameException("a name of " + nameBytes + " bytes is over its frame");
       }
@@ -163,20 +137,6 @@ public final class FrameCodec {
       byte[] payload = new byte[payloadBytes];
       in.get(payload);
       return new Frame(type, content, id, name, payload);
-    }
-
-    private static ContentType contentType(byte code) {
-      return switch (code) {
-        case 0 -> ContentType.JSON;
-        case 1 -> ContentType.BYTES;
-        case 2 -> ContentType.JSON_BLOB;
-        case 3 -> ContentType.BYTES_BLOB;
-        default ->
-            throw new MalformedFrameException(
-                "content type "
-                    + (code & 0xff)
-                    + " is neither JSON (0, in a file 2) nor bytes (1, 3)");
-      };
     }
   }
 }

@@ -3,6 +3,8 @@ package io.troupe.executor.channel;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import io.troupe.protocol.codec.Frame;
 import io.troupe.protocol.codec.FrameCodec;
+import io.troupe.protocol.line.EventLoop;
+import io.troupe.protocol.line.SocketOutput;
 import java.io.IOException;
 import java.net.StandardProtocolFamily;
 import java.net.UnixDomainSocketAddress;
@@ -29,14 +31,12 @@ import org.slf4j.LoggerFactory;
 public final class ChannelServer implements AutoCloseable {
   private static final Logger log = LoggerFactory.getLogger(ChannelServer.class);
   private static final ObjectMapper MAPPER = new ObjectMapper();
-  private static final int READ_BYTES = 256 << 10;
 
   private final Path path;
   private final int maxFrameBytes;
   private final EventLoop loop;
   private final ServerSocketChannel server;
   private final Map<String, ChannelListener> expected = new ConcurrentHashMap<>();
-  private final ByteBuffer chunk = ByteBuffer.allocateDirect(READ_BYTES);
 
   private ChannelServer(Path path, int maxFrameBytes, EventLoop loop, ServerSocketChannel server) {
     this.path = path;
@@ -94,7 +94,8 @@ public final class ChannelServer implements AutoCloseable {
       if (socket != null) {
         socket.configureBlocking(false);
         SelectionKey key = socket.register(loop.selector(), SelectionKey.OP_READ);
-        Consumer<SelectionKey> reader = new Peer(socket, new Channel(socket, key))::ready;
+        Consumer<SelectionKey> reader =
+            new Peer(socket, new SocketOutput(socket, key, Long.MAX_VALUE))::ready;
         key.attach(reader);
       }
     } catch (IOException e) {
@@ -105,19 +106,19 @@ public final class ChannelServer implements AutoCloseable {
   /** One connection; only the loop's thread touches it. */
   private final class Peer {
     private final SocketChannel socket;
-    private final Channel channel;
+    private final SocketOutput output;
     private final FrameCodec.Decoder decoder = new FrameCodec.Decoder(maxFrameBytes);
     private @Nullable ChannelListener listener;
 
-    Peer(SocketChannel socket, Channel channel) {
+    Peer(SocketChannel socket, SocketOutput output) {
       this.socket = socket;
-      this.channel = channel;
+      this.output = output;
     }
 
     void ready(SelectionKey key) {
       try {
         if (key.isWritable()) {
-          channel.writable();
+          output.writable();
         }
         if (key.isReadable()) {
           read();
@@ -130,6 +131,7 @@ public final class ChannelServer implements AutoCloseable {
     }
 
     private void read() throws IOException {
+      ByteBuffer chunk = loop.chunk();
       chunk.clear();
       int count = socket.read(chunk);
       if (count < 0) {
@@ -180,7 +182,7 @@ public final class ChannelServer implements AutoCloseable {
                 + Frame.VERSION);
         return;
       }
-      owner.connected(channel, hello);
+      owner.connected(new Channel(output), hello);
     }
 
     private void end(String why) {

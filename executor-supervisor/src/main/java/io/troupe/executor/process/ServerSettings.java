@@ -24,14 +24,14 @@ public record ServerSettings(
     Duration memoryEvery,
     Duration settleTime) {
 
-  /** What fits into the large messages of troupe-cluster.conf, with all that goes with it. */
+  /** What fits into a message of a job line, with all that goes with it. */
   static final int LARGEST_MESSAGE = 8 << 20;
 
   public ServerSettings {
     if (inlineResultBytes < 1 || inlineResultBytes > LARGEST_MESSAGE) {
       throw new ConfigException.BadValue(
           "troupe.executor.process.inline-result",
-          "must be positive and at most 8 MiB, as it travels in one message of the cluster");
+          "must be positive and at most 8 MiB, as it travels in one message of a job line");
     }
     if (inlineResultBytes + 16 > maxFrameBytes) {
       throw new ConfigException.BadValue(

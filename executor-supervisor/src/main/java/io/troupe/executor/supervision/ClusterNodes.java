@@ -8,6 +8,7 @@ import com.typesafe.config.Config;
 import com.typesafe.config.ConfigFactory;
 import io.troupe.protocol.ClusterConfig;
 import io.troupe.protocol.ClusterInfo;
+import io.troupe.protocol.line.EventLoop;
 import java.time.Duration;
 import java.util.List;
 import java.util.Map;
@@ -15,7 +16,6 @@ import java.util.Set;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.ExecutionException;
-import java.util.concurrent.Executor;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.concurrent.TimeUnit;
@@ -34,7 +34,7 @@ public final class ClusterNodes implements ClusterLinks {
 
   private final String host;
   private final Config dispatchers;
-  private final Executor threads;
+  private final EventLoop loop;
   private final Set<Node> nodes = ConcurrentHashMap.newKeySet();
   private final ExecutorService opener =
       Executors.newSingleThreadExecutor(
@@ -48,12 +48,12 @@ public final class ClusterNodes implements ClusterLinks {
   /**
    * @param host address of this machine as others reach it
    * @param dispatchers which dispatchers the nodes have
-   * @param threads where their actors run; must outlive them
+   * @param loop where their actors run; must outlive them
    */
-  public ClusterNodes(String host, Config dispatchers, Executor threads) {
+  public ClusterNodes(String host, Config dispatchers, EventLoop loop) {
     this.host = host;
     this.dispatchers = dispatchers;
-    this.threads = threads;
+    this.loop = loop;
     opener.execute(this::prepare);
   }
 
@@ -79,10 +79,10 @@ public final class ClusterNodes implements ClusterLinks {
                     "off"))
             .withFallback(dispatchers);
     return ActorSystem.create(
-        ClusterNode.create(),
+        ClusterNode.create(loop),
         ClusterConfig.SYSTEM,
         BootstrapSetup.create(ClusterConfig.with(own))
-            .withDefaultExecutionContext(ExecutionContext.fromExecutor(threads)));
+            .withDefaultExecutionContext(ExecutionContext.fromExecutor(loop)));
   }
 
   @Override

@@ -9,7 +9,7 @@ import java.util.List;
 
 /** Outcomes that the queue has not yet said it has, in numbered batches. Not thread-safe. */
 final class Settlements {
-  /** A batch must fit well into one frame of the cluster's transport. */
+  /** A batch must fit well into one message of a job line. */
   static final int MAX_BATCH_BYTES = 512 << 10;
 
   private static final int OUTCOME_BYTES = 128;

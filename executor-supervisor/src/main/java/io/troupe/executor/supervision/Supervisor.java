@@ -559,12 +559,12 @@ public final class Supervisor {
 
   private Behavior<Command> renew() {
     settleAll();
-    resend();
     announcedCapacity = capacity();
     toQueue(new SupervisorToQueue.Renew(name(), desk.held(), desk.running(), announcedCapacity));
     return Behaviors.same();
   }
 
+  /** Over a new line: what was sent over the one before may be lost with it. */
   private void resend() {
     for (Settlements.Batch batch : settlements.unacknowledged()) {
       toQueue(new SupervisorToQueue.Settle(name(), batch.sequence(), batch.outcomes(), capacity()));
@@ -599,11 +599,9 @@ public final class Supervisor {
       onRegistered(registered);
     } else if (message instanceof SchedulerToSupervisor.SecretsAt place) {
       launcher.secretsAt(place);
-    } else if (message instanceof SchedulerToSupervisor.RegisterAgain) {
-      queue = null;
-      return register();
     } else if (message instanceof SchedulerToSupervisor.Refused refused) {
       context.getLog().warn("The scheduler refuses this supervisor: {}", refused.reason());
+      timers.cancel(Timer.LINK_PATIENCE); // the node has found its scheduler
     }
     return Behaviors.same();
   }
@@ -672,6 +670,9 @@ public final class Supervisor {
   private Behavior<Command> onSchedulerSeen(SchedulerSeen seen) {
     scheduler = seen;
     queue = null;
+    if (!timers.isTimerActive(Timer.LINK_PATIENCE)) {
+      timers.startSingleTimer(Timer.LINK_PATIENCE, settings.linkPatience());
+    }
     return register();
   }
 

@@ -4,6 +4,7 @@ import static java.nio.charset.StandardCharsets.UTF_8;
 
 import io.troupe.model.ContentType;
 import io.troupe.protocol.codec.Frame;
+import io.troupe.protocol.line.EventLoop;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;

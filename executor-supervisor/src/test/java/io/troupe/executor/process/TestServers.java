@@ -4,10 +4,10 @@ import static java.nio.charset.StandardCharsets.UTF_8;
 
 import com.typesafe.config.ConfigFactory;
 import io.troupe.executor.channel.ChannelServer;
-import io.troupe.executor.channel.EventLoop;
 import io.troupe.executor.supervision.ServerProcess;
 import io.troupe.model.ContentType;
 import io.troupe.protocol.codec.Frame;
+import io.troupe.protocol.line.EventLoop;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;

@@ -204,12 +204,12 @@ class SupervisorTest {
     SupervisorToQueue.Settle settle = settled("j1");
     assertThat(settle.sequence()).isEqualTo(1);
     assertThat(settle.outcomes().get(0).kind()).isEqualTo(Outcome.Kind.SUCCEEDED);
-    actors.pass(LEASE.dividedBy(3));
+    registered(1);
     assertThat(settled("j1").sequence()).isEqualTo(1);
-    fromQueue(SupervisorToQueue.Renew.class, renew -> true);
+    fromQueue(SupervisorToQueue.Pull.class, pull -> true);
     assign(1);
-    actors.pass(LEASE.dividedBy(3));
-    assertThat(queue.receiveMessage()).isInstanceOf(SupervisorToQueue.Renew.class);
+    registered(1);
+    assertThat(queue.receiveMessage()).isInstanceOf(SupervisorToQueue.Pull.class);
   }
 
   @Test
@@ -283,11 +283,12 @@ class SupervisorTest {
   }
 
   @Test
-  void where_its_queue_has_ended_it_registers_again_and_works_for_the_next_one() throws Exception {
+  void where_its_job_line_is_over_it_registers_again_and_works_for_the_next_queue()
+      throws Exception {
     readyWorker("w1");
     registered(1);
     fromQueue(SupervisorToQueue.Pull.class, pull -> true);
-    fromScheduler(1, new SchedulerToSupervisor.RegisterAgain());
+    supervisor.tell(new Supervisor.SchedulerSeen(1, scheduler.getRef(), replyTo, "akka://me"));
     registers();
     TestProbe<SupervisorToQueue> next = actors.kit().createTestProbe();
     fromScheduler(1, new SchedulerToSupervisor.Registered(next.getRef(), LEASE, BLOBS));

@@ -352,7 +352,7 @@ final class LocalCluster {
   private String executorOptions() {
     List<String> options = new ArrayList<>(List.of("-Xms24m", "-XX:NewSize=5m", "-Xmx128m"));
     options.addAll(SMALL_HEAP);
-    options.addAll(List.of(QUICK_COMPILER, "-XX:-UsePerfData"));
+    options.addAll(List.of(QUICK_COMPILER, "-XX:-UsePerfData", "-XX:+ExitOnOutOfMemoryError"));
     options.add("-Djava.io.tmpdir=" + directory.resolve("tmp"));
     options.addAll(classes.options("executor"));
     // A shell reads them.

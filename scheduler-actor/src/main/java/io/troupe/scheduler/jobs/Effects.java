@@ -26,5 +26,7 @@ final class Effects {
   final List<Reply> replies = new ArrayList<>();
   final Map<ActorRef<JobQueue.Told>, List<JobEnd>> ends = new LinkedHashMap<>();
   final Map<SupervisorLink, Thanks> thanks = new LinkedHashMap<>();
-  final Map<SupervisorLink, List<Assignment>> assignments = new LinkedHashMap<>();
+
+  /** By the supervisor's name: it may have another link by then. */
+  final Map<String, List<Assignment>> assignments = new LinkedHashMap<>();
 }

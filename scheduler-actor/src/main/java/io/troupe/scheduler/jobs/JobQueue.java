@@ -103,10 +103,7 @@ public final class JobQueue {
   /** From now on this holds for the pool's jobs. */
   public record Apply(JobPolicy policy) implements Command {}
 
-  /**
-   * Cancels all jobs, tells who waits for them, and ends the queue. Supervisors are told to
-   * register again: their pool may be back by then, with another queue.
-   */
+  /** Cancels all jobs, tells who waits for them, and ends the queue. */
   public record Close(Cause cause) implements Command {}
 
   private record FromSupervisor(SupervisorToQueue message) implements Command {}
@@ -781,17 +778,25 @@ public final class JobQueue {
   }
 
   private Behavior<Command> onSupervisorLost(SupervisorLost lost) {
-    links.remove(lost.supervisor());
+    dismiss(lost.supervisor());
     state.lost(lost.supervisor(), lost.cause(), now());
     return flushSoon();
   }
 
   private Behavior<Command> onAgentLost(AgentLost lost) {
     for (String supervisor : state.on(lost.agentId())) {
-      links.remove(supervisor);
+      dismiss(supervisor);
       state.lost(supervisor, lost.cause(), now());
     }
     return flushSoon();
+  }
+
+  /** Should it live all the same, it may come again. */
+  private void dismiss(String supervisor) {
+    SupervisorLink link = links.remove(supervisor);
+    if (link != null) {
+      link.supervisor().tell(new SchedulerToSupervisor.Refused("Mesos says that it is gone"));
+    }
   }
 
   private Behavior<Command> onFromSupervisor(SupervisorToQueue message) {
@@ -853,10 +858,7 @@ public final class JobQueue {
     store.forget(pool);
     commit.close().forEach(this::release);
     toTell.forEach(submitter -> submitter.ref.tell(new Ends(submitter.ends)));
-    for (SupervisorLink link : links.values()) {
-      send(link);
-      link.supervisor().tell(new SchedulerToSupervisor.RegisterAgain());
-    }
+    links.values().forEach(this::send);
     listeners.counted(state.counts());
     tellListener();
     return Behaviors.stopped();
@@ -1000,13 +1002,36 @@ public final class JobQueue {
       reply.to().tell(reply.answer());
     }
     done.ends.forEach((submitter, ends) -> submitter.tell(new Ends(ends)));
-    done.assignments.forEach(
-        (link, assignments) -> {
-          link.assign(assignments);
-          send(link);
-        });
+    done.assignments.forEach(this::handOut);
     // The next flush says so, with assignments if there are some.
     done.thanks.forEach(SupervisorLink::safe);
+  }
+
+  /** Sends jobs that the store now knows to be with this supervisor. */
+  private void handOut(String supervisor, List<Assignment> assignments) {
+    SupervisorLink link = links.get(supervisor);
+    if (link != null) {
+      link.assign(assignments);
+      send(link);
+      return;
+    }
+    Cause away = Cause.of(Cause.Kind.DRAINED, "its supervisor went away before it was sent there");
+    for (Assignment job : assignments) {
+      state.settle(supervisor, notStarted(job, away), now());
+    }
+    flushSoon();
+  }
+
+  private static Outcome notStarted(Assignment job, Cause cause) {
+    return new Outcome(
+        job.job(),
+        job.attempt(),
+        Outcome.Kind.NOT_STARTED,
+        ContentType.JSON,
+        new byte[0],
+        cause,
+        "",
+        0);
   }
 
   /** Reads on where it is due; answers how many reads that are. */
@@ -1063,7 +1088,7 @@ public final class JobQueue {
         commit
             .waiting()
             .assignments
-            .computeIfAbsent(link, any -> new ArrayList<>())
+            .computeIfAbsent(supervisor, any -> new ArrayList<>())
             .add(assignment);
       } else {
         link.assign(assignment);

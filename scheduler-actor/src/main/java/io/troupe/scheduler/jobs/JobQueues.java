@@ -34,7 +34,10 @@ public final class JobQueues {
     YES
   }
 
-  /** A supervisor registers; its queue welcomes it, or it is refused. */
+  /**
+   * A supervisor has opened its job line; its queue takes it in, or it is refused, by what its
+   * registration says.
+   */
   public record SupervisorJoined(SupervisorToScheduler.Register registration) implements Command {}
 
   /** A supervisor of a pool is no longer in the cluster. */

@@ -46,13 +46,13 @@ public record JobSettings(
       if (above > LARGEST_PAYLOAD) {
         throw new ConfigException.BadValue(
             "troupe.jobs.blobs.above",
-            "must be at most 8 MiB, because what is smaller travels in one message of the cluster: "
+            "must be at most 8 MiB, because what is smaller travels in one message of a job line: "
                 + above);
       }
     }
   }
 
-  /** What fits into the large messages of troupe-cluster.conf, with all that goes with it. */
+  /** What fits into a message of a job line, with all that goes with it. */
   private static final long LARGEST_PAYLOAD = 8 << 20;
 
   public JobSettings {
@@ -72,7 +72,7 @@ public record JobSettings(
     if (payloadBytes > LARGEST_PAYLOAD) {
       throw new ConfigException.BadValue(
           "troupe.jobs.max-payload",
-          "must be at most 8 MiB, because a payload travels in one message of the cluster: "
+          "must be at most 8 MiB, because a payload travels in one message of a job line: "
               + payloadBytes);
     }
   }

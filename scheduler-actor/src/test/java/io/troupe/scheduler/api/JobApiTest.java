@@ -26,7 +26,10 @@ import java.time.Instant;
 import java.util.List;
 import java.util.Optional;
 import java.util.UUID;
+import java.util.concurrent.BlockingQueue;
+import java.util.concurrent.LinkedBlockingQueue;
 import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.AtomicInteger;
 import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.DisplayNameGeneration;
@@ -68,6 +71,39 @@ class JobApiTest {
     return api.spawn(
         FakeSupervisor.create(new FakeSupervisor.Identity(pool, pool + "-1", "agent-1", 64), work),
         "fake-" + pool);
+  }
+
+  @Test
+  void a_job_whose_supervisor_loses_its_line_ends_over_the_next_one_without_another_attempt()
+      throws Exception {
+    apply("name = cut");
+    BlockingQueue<Integer> handedOut = new LinkedBlockingQueue<>();
+    AtomicInteger asked = new AtomicInteger();
+    ActorRef<FakeSupervisor.Command> supervisor =
+        supervise(
+            "cut",
+            job -> {
+              handedOut.add(job.attempt());
+              return asked.getAndIncrement() == 0 ? Optional.empty() : FakeSupervisor.echo(job);
+            });
+    String id = submit("cut", "");
+    Integer first = handedOut.poll(30, TimeUnit.SECONDS);
+    assertThat(first).isNotNull();
+    supervisor.tell(FakeSupervisor.Cut.NOW);
+    assertThat(send("GET", "/v1/jobs/" + id + "/result?wait=30s", "").statusCode()).isEqualTo(200);
+    assertThat(handedOut).containsExactly(first); // what it held, over the next line
+  }
+
+  @Test
+  void a_pool_that_is_applied_again_after_its_end_has_its_supervisors_back() throws Exception {
+    apply("name = again");
+    supervise("again", FakeSupervisor::echo);
+    assertThat(send("POST", "/v1/pools/again/jobs?function=f&wait=30s", "1").statusCode())
+        .isEqualTo(200);
+    assertThat(send("DELETE", "/v1/pools/again", "").statusCode()).isEqualTo(200);
+    apply("name = again");
+    assertThat(send("POST", "/v1/pools/again/jobs?function=f&wait=30s", "2").statusCode())
+        .isEqualTo(200);
   }
 
   private static Optional<Outcome> raise(Assignment job) {

@@ -13,7 +13,7 @@ import java.util.Locale;
 /**
  * Measures jobs that do nothing, through HTTP and back: {@code MapSpeed local|remote [jobs]
  * [rounds]}. The supervisor is a fake without processes, in this actor system (local) or in another
- * one beyond Artery over TCP, in this JVM (remote). A program, not a test.
+ * one in a cluster node of its own in this JVM (remote). A program, not a test.
  */
 final class MapSpeed {
   private MapSpeed() {}

@@ -12,7 +12,7 @@ import java.util.List;
 import java.util.Optional;
 import java.util.function.Function;
 
-/** A fake supervisor in a cluster node of its own, beyond Artery over TCP. */
+/** A fake supervisor in a cluster node of its own. */
 final class RemoteSupervisor implements AutoCloseable {
   private final ActorSystem<FakeSupervisor.Command> system;
 

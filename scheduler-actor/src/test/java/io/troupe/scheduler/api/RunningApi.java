@@ -19,6 +19,8 @@ import io.troupe.model.Resources;
 import io.troupe.model.WorkerProtocol;
 import io.troupe.protocol.ClusterConfig;
 import io.troupe.protocol.SchedulerToSupervisor;
+import io.troupe.protocol.line.EventLoop;
+import io.troupe.protocol.line.JobLineServer;
 import io.troupe.scheduler.jobs.FakeScheduler;
 import io.troupe.scheduler.jobs.JobQueues;
 import io.troupe.scheduler.jobs.JobSettings;
@@ -39,6 +41,8 @@ import io.troupe.scheduler.watch.TreeKeeper;
 import io.troupe.scheduler.watch.Watching;
 import java.io.IOException;
 import java.io.UncheckedIOException;
+import java.net.InetAddress;
+import java.net.InetSocketAddress;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
@@ -60,6 +64,8 @@ public final class RunningApi implements AutoCloseable {
   private final QueueDirectory directory = new QueueDirectory();
   private final ActorRef<SchedulerActor.Command> scheduler;
   private final ActorRef<TreeKeeper.Command> tree;
+  private final EventLoop loop;
+  private final JobLineServer lines;
   private final int port;
   private final String management;
 
@@ -90,13 +96,17 @@ public final class RunningApi implements AutoCloseable {
                 scheduler, directory, jobs, jobStore, new SteadyTime(), metrics::times),
             "queues");
     tree = spawn(TreeKeeper.create(scheduler, directory), "tree");
+    loop = loop();
+    lines = lines(loop);
     ActorRef<SupervisorFact> facts = spawn(forward(tree), "facts");
     spawn(
         Supervisors.create(
             scheduler,
             queues,
             facts,
-            pool -> new SchedulerToSupervisor.SecretsAt("", secrets.token(pool))),
+            pool -> new SchedulerToSupervisor.SecretsAt("", secrets.token(pool)),
+            "127.0.0.1",
+            lines),
         "supervisors");
     ActorRef<EventFeed.Command> events = spawn(EventFeed.create(scheduler, queues), "events");
     blobs = blobs(folder);
@@ -122,6 +132,22 @@ public final class RunningApi implements AutoCloseable {
             .localAddress()
             .getPort();
     management = Watching.start(system, tree, metrics).toCompletableFuture().join().toString();
+  }
+
+  private static EventLoop loop() {
+    try {
+      return EventLoop.start("lines");
+    } catch (IOException e) {
+      throw new UncheckedIOException(e);
+    }
+  }
+
+  private static JobLineServer lines(EventLoop loop) {
+    try {
+      return JobLineServer.open(new InetSocketAddress(InetAddress.getLoopbackAddress(), 0), loop);
+    } catch (IOException e) {
+      throw new UncheckedIOException(e);
+    }
   }
 
   private static BlobStore blobs(Path folder) {
@@ -248,5 +274,11 @@ public final class RunningApi implements AutoCloseable {
     system.terminate();
     system.getWhenTerminated().toCompletableFuture().join();
     database.close();
+    try {
+      lines.close();
+      loop.close();
+    } catch (IOException e) {
+      throw new UncheckedIOException(e);
+    }
   }
 }

@@ -361,12 +361,6 @@ class JobQueueTest {
   }
 
   @Test
-  void a_queue_that_closes_has_its_supervisors_register_again_as_their_pool_may_be_back() {
-    queue.tell(new JobQueue.Close(Cause.of(Cause.Kind.KILLED, "the pool was deleted")));
-    supervisor.expectMessageClass(SchedulerToSupervisor.RegisterAgain.class);
-  }
-
-  @Test
   void watchers_hear_each_change_of_a_job() {
     TestProbe<List<JobFact>> watcher = kit.createTestProbe();
     queue.tell(new JobQueue.WatchJobs(watcher.getRef()));

@@ -1,4 +1,4 @@
-package io.troupe.executor.channel;
+package io.troupe.protocol.line;
 
 import static org.assertj.core.api.Assertions.assertThat;
 

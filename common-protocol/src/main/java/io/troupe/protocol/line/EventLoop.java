@@ -1,6 +1,7 @@
-package io.troupe.executor.channel;
+package io.troupe.protocol.line;
 
 import java.io.IOException;
+import java.nio.ByteBuffer;
 import java.nio.channels.ClosedSelectorException;
 import java.nio.channels.SelectionKey;
 import java.nio.channels.Selector;
@@ -23,8 +24,11 @@ public final class EventLoop implements Executor, AutoCloseable {
   /** So many tasks at most before the sockets are looked at again. */
   private static final int TASKS_IN_A_ROW = 64;
 
+  private static final int CHUNK_BYTES = 256 << 10;
+
   private final Selector selector;
   private final Thread thread;
+  private final ByteBuffer chunk = ByteBuffer.allocateDirect(CHUNK_BYTES);
   private final Queue<Runnable> tasks = new ConcurrentLinkedQueue<>();
   private final AtomicBoolean waiting = new AtomicBoolean();
 
@@ -42,8 +46,16 @@ public final class EventLoop implements Executor, AutoCloseable {
   }
 
   /** Where sockets are registered; the attachment of a key is a {@code Consumer<SelectionKey>}. */
-  Selector selector() {
+  public Selector selector() {
     return selector;
+  }
+
+  /**
+   * What sockets are read into: one for all, as one is read at a time. Only the loop's thread may
+   * touch it.
+   */
+  public ByteBuffer chunk() {
+    return chunk;
   }
 
   /** Runs the task soon, on the loop's thread; never when the loop is closed. Any thread. */
@@ -75,7 +87,7 @@ public final class EventLoop implements Executor, AutoCloseable {
     } catch (ClosedSelectorException e) {
       // closed from outside
     } catch (IOException e) {
-      log.error("The sockets of the worker processes are lost", e);
+      log.error("The sockets of {} are lost", thread.getName(), e);
     }
   }
 
