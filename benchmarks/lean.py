@@ -152,7 +152,8 @@ class Line:
         sender.start()
         try:
             return self._answers(len(arguments), sender)
-        except (Broken, OSError):
+        except Broken:
+            sender.join()  # it may be about to find out what is wrong
             if failures:
                 raise failures[0] from None
             raise
