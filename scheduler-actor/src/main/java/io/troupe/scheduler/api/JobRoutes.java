@@ -59,6 +59,18 @@ final class JobRoutes extends Asking {
   private static final int USUALLY_LISTED = 100;
   private static final int LONGEST_NAME = 256;
   private static final int READ_AT_MOST = 8;
+  private static final Set<String> OF_SUBMISSION =
+      Set.of(
+          "function",
+          "wait",
+          "id",
+          "timeout",
+          "attempts",
+          "priority",
+          "submitter",
+          "delay",
+          "ttl",
+          "keep");
   private static final ContentType NDJSON =
       ContentTypes.create(
           MediaTypes.applicationWithFixedCharset(
@@ -153,20 +165,7 @@ final class JobRoutes extends Asking {
   // ---- one job
 
   CompletionStage<HttpResponse> submit(String pool, HttpRequest request) {
-    Parameters parameters =
-        Parameters.of(
-            request.getUri().query().toMap(),
-            Set.of(
-                "function",
-                "wait",
-                "id",
-                "timeout",
-                "attempts",
-                "priority",
-                "submitter",
-                "delay",
-                "ttl",
-                "keep"));
+    Parameters parameters = Parameters.of(request.getUri().query().toMap(), OF_SUBMISSION);
     QueueEntry entry = queueFor(pool);
     String function = function(parameters);
     NewJob.Terms terms = terms(parameters, entry.spec().job(), "");

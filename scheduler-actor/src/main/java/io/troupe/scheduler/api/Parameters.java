@@ -7,9 +7,15 @@ import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
 import java.util.TreeSet;
+import java.util.concurrent.ConcurrentHashMap;
 
 /** The query parameters of a request; each method refuses what it cannot read. */
 final class Parameters {
+  private static final int DURATIONS_KEPT = 256;
+
+  /** Durations as they are written: to read one takes longer than all else of a submission. */
+  private static final Map<String, Duration> DURATIONS = new ConcurrentHashMap<>();
+
   private final Map<String, String> values;
 
   private Parameters(Map<String, String> values) {
@@ -78,8 +84,7 @@ final class Parameters {
     }
     try {
       if (!Character.isDigit(value.get().charAt(value.get().length() - 1))) {
-        Duration duration =
-            ConfigFactory.parseMap(Map.of("value", value.get())).getDuration("value");
+        Duration duration = duration(value.get());
         if (!duration.isNegative() && duration.compareTo(most) <= 0) {
           return duration;
         }
@@ -94,5 +99,17 @@ final class Parameters {
                 + " is not a duration with a unit, such as 500ms, 30s or 5m, of at most "
                 + most.toSeconds()
                 + "s"));
+  }
+
+  private static Duration duration(String text) {
+    Duration known = DURATIONS.get(text);
+    if (known != null) {
+      return known;
+    }
+    Duration read = ConfigFactory.parseMap(Map.of("value", text)).getDuration("value");
+    if (DURATIONS.size() < DURATIONS_KEPT) {
+      DURATIONS.put(text, read);
+    }
+    return read;
   }
 }

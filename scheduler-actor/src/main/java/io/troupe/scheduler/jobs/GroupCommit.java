@@ -6,6 +6,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Objects;
 import java.util.Optional;
+import java.util.function.Supplier;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -65,7 +66,7 @@ final class GroupCommit {
    * @param ended how many jobs have ended in which state
    * @return what nothing has to be waited for any more
    */
-  Effects flush(Map<JobState, Long> ended) {
+  Effects flush(Supplier<Map<JobState, Long>> ended) {
     if (underWay != null) {
       return new Effects();
     }
@@ -75,12 +76,14 @@ final class GroupCommit {
       return due;
     }
     Map<JobState, Long> changed = new EnumMap<>(JobState.class);
-    ended.forEach(
-        (state, jobs) -> {
-          if (!jobs.equals(endedInStore.getOrDefault(state, 0L))) {
-            changed.put(state, jobs);
-          }
-        });
+    ended
+        .get()
+        .forEach(
+            (state, jobs) -> {
+              if (!jobs.equals(endedInStore.getOrDefault(state, 0L))) {
+                changed.put(state, jobs);
+              }
+            });
     Write next = new Write(journal.take(), changed, due);
     underWay = next;
     writer.write(next.entry().changes(), changed, false);

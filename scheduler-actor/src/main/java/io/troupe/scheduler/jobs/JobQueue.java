@@ -905,7 +905,7 @@ public final class JobQueue {
       submitter.ends = new ArrayList<>();
     }
     toTell.clear();
-    release(commit.flush(state.ended()));
+    release(commit.flush(state::ended));
     tellListener();
     readMore(settings.limits().page());
     state
