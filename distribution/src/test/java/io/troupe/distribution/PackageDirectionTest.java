@@ -21,7 +21,7 @@ class PackageDirectionTest {
 
   private static final String COMMON_MODEL = "io.troupe.model..";
   private static final String[] COMMON = {
-    COMMON_MODEL, "io.troupe.protocol..", "io.troupe.mesos.."
+    COMMON_MODEL, "io.troupe.protocol..", "io.troupe.mesos..", "io.troupe.os.."
   };
 
   private static final JavaClasses TROUPE =
@@ -40,6 +40,7 @@ class PackageDirectionTest {
   @CsvSource({
     "io.troupe.model.., io.troupe.model..",
     "io.troupe.mesos.., io.troupe.mesos..",
+    "io.troupe.os.., io.troupe.os..",
   })
   void what_all_share_knows_nobody(String owner, String itself) {
     noClasses()

@@ -1,6 +1,7 @@
 package io.troupe.executor.process;
 
 import io.troupe.executor.supervision.ServerEvent;
+import io.troupe.os.NewProcesses;
 import java.util.ArrayList;
 import java.util.HashSet;
 import java.util.List;
@@ -24,7 +25,13 @@ final class MemoryWatch {
   private final long limit;
   private final Supplier<List<ProcessHandle>> everywhere;
   private final long killedBefore = ProcessTable.killedForMemory();
+  private final NewProcesses newProcesses = new NewProcesses();
+
+  /** Its process and what that and its children have started, as long as they are their parents. */
+  private Set<Long> family = Set.of();
+
   private List<Long> strays = List.of();
+  private boolean newStrays = true;
   private long looks;
   private long peak;
 
@@ -57,12 +64,11 @@ final class MemoryWatch {
    * @return whether they have to be killed for their memory
    */
   synchronized boolean look(long leader) {
-    if (looks++ % LOOKS_BETWEEN_SEARCHES == LOOKS_BETWEEN_SEARCHES - 1) {
-      strays = everywhere.get().stream().map(ProcessHandle::pid).toList();
-    }
-    long killed = ProcessTable.killedForMemory();
+    boolean due = System.nanoTime() - notedNanos > NOTED_EVERY_NANOS;
+    long killed = due ? ProcessTable.killedForMemory() : noted;
+    search(leader);
     Set<Long> all = new HashSet<>(strays);
-    addFamily(leader, all);
+    all.addAll(family);
     long resident = 0;
     long own = 0;
     List<Long> living = new ArrayList<>();
@@ -75,7 +81,7 @@ final class MemoryWatch {
         peak = Math.max(peak, pid == leader ? memory.get().peak() : 0);
       }
     }
-    if (!living.isEmpty() && System.nanoTime() - notedNanos > NOTED_EVERY_NANOS) {
+    if (due && !living.isEmpty()) {
       killedForMemory = noted;
       noted = killed;
       notedNanos = System.nanoTime();
@@ -91,6 +97,20 @@ final class MemoryWatch {
     }
     askGroup();
     return !exhausted.isEmpty();
+  }
+
+  /** Searches are what costs: there are none while no process has begun anywhere. */
+  private void search(long leader) {
+    boolean possible = newProcesses.possible();
+    newStrays |= possible;
+    if (looks++ % LOOKS_BETWEEN_SEARCHES == LOOKS_BETWEEN_SEARCHES - 1 && newStrays) {
+      strays = everywhere.get().stream().map(ProcessHandle::pid).toList();
+      newStrays = possible;
+    }
+    if (possible) {
+      family = new HashSet<>();
+      addFamily(leader, family);
+    }
   }
 
   private void askGroup() {

@@ -95,7 +95,14 @@ final class ProcessTable {
   }
 
   private static long kilobytes(String line) {
-    return Long.parseLong(line.replaceAll("\\D", "")) << 10;
+    long value = 0;
+    for (int i = 0; i < line.length(); i++) {
+      int digit = line.charAt(i) - '0';
+      if (0 <= digit && digit <= 9) {
+        value = 10 * value + digit;
+      }
+    }
+    return value << 10;
   }
 
   /** The children of all threads of a process; empty where the kernel does not tell. */

@@ -1,6 +1,7 @@
 package io.troupe.local.agent;
 
 import io.troupe.local.agent.Fetcher.FetchException;
+import io.troupe.os.NewProcesses;
 import java.io.File;
 import java.io.IOException;
 import java.nio.file.Files;
@@ -43,6 +44,7 @@ public final class LinuxContainers implements Containers {
   private final Executor agentThread;
   private final Fetcher fetcher;
   private final Set<Running> alive = ConcurrentHashMap.newKeySet();
+  private final NewProcesses newProcesses = new NewProcesses();
 
   /**
    * @param runtimeDir for small notes while containers run
@@ -69,8 +71,8 @@ public final class LinuxContainers implements Containers {
   }
 
   /** Looks which processes belong to which container; to be called now and then. Blocks. */
-  public void lookAround() {
-    if (!alive.isEmpty()) {
+  public synchronized void lookAround() {
+    if (!alive.isEmpty() && newProcesses.possible()) {
       List<ProcessTree.Entry> processes = ProcessTree.processes();
       alive.forEach(container -> container.remember(processes));
     }
