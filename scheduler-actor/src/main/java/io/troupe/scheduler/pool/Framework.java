@@ -850,7 +850,6 @@ final class Framework {
       return List.of();
     }
     lastClusterInfo = now;
-    byte[] data = TaskDataCodec.write(cluster);
     List<Effect> effects = new ArrayList<>();
     for (ExecutorRecord executor : executors.values()) {
       long launched = launchedExecutors.getOrDefault(executor.supervisor(), 0L);
@@ -858,7 +857,8 @@ final class Framework {
       if (hadTime && !supervisors.containsKey(executor.supervisor())) {
         effects.add(
             new Effect.Call(
-                new MasterCall.Message(executor.agentId(), executor.executorId(), data)));
+                new MasterCall.Message(
+                    executor.agentId(), executor.executorId(), TaskDataCodec.write(cluster))));
       }
     }
     return effects;
