@@ -54,7 +54,7 @@ class SettingsTest {
             troupe.executor {
               agent { wire = json, subscribe-timeout = 1s, call-timeout = 2s }
               supervisor { idle-timeout = 1s, orphan-timeout = 2s, sample-every = 3s,
-                report-after = 4s, register-every = 5s, link-patience = 6s }
+                report-after = 4s, report-jobs-every = 7s, register-every = 5s, link-patience = 6s }
               worker { stop-grace = 1s, crash-budget = 2, stable-after = 3s, cancel-grace = 4s,
                 restart-backoff { first = 5s, second = 6s, max = 7s } }
               process { max-frame = 2 MiB, inline-result = 3 KiB, max-result = 1 MiB,
@@ -89,6 +89,7 @@ class SettingsTest {
                 Duration.ofSeconds(2),
                 Duration.ofSeconds(3),
                 Duration.ofSeconds(4),
+                Duration.ofSeconds(7),
                 Duration.ofSeconds(5),
                 Duration.ofSeconds(6),
                 worker));

@@ -5,14 +5,14 @@ import java.util.List;
 
 /**
  * How long jobs run, as a moving average, and so how many a process should be sent ahead: about
- * thirty milliseconds of work beyond the job that runs, but one job at least unless jobs are slow.
+ * forty milliseconds of work beyond the job that runs, but one job at least unless jobs are slow.
  *
  * @param micros the average, in microseconds; negative while nothing is known
  */
 record RunTime(double micros) {
   static final RunTime UNKNOWN = new RunTime(-1);
   static final int MAX_DEPTH = 256;
-  private static final double AHEAD_MICROS = 30_000;
+  private static final double AHEAD_MICROS = 40_000;
 
   /**
    * Up to here a process has its next job at hand when one ends: where all processors are busy, an

@@ -107,6 +107,7 @@ public final class Supervisor {
     RENEW,
     SAMPLE,
     REPORT,
+    REPORT_JOBS,
     IDLE,
     ORPHANED,
     REJOIN,
@@ -124,7 +125,7 @@ public final class Supervisor {
   private static final Duration REJOIN_PAUSE = Duration.ofSeconds(1);
 
   /** How long an outcome may wait for company. */
-  private static final Duration COMPANY_AFTER = Duration.ofMillis(20);
+  private static final Duration COMPANY_AFTER = Duration.ofMillis(30);
 
   /** How often it looks for workers that run long jobs, while there are jobs to be sent ahead. */
   private static final Duration LOOK_EVERY = Duration.ofMillis(50);
@@ -171,6 +172,7 @@ public final class Supervisor {
   private final Map<AttemptRef, Path> files = new HashMap<>();
 
   private long reportSequence;
+  private long reportedNanos;
   private int announcedCapacity;
   private boolean shuttingDown;
 
@@ -214,6 +216,7 @@ public final class Supervisor {
     this.context = context;
     this.timers = timers;
     this.facts = context.messageAdapter(WorkerFact.class, FromWorker::new);
+    this.reportedNanos = nanoClock.getAsLong() - settings.reportJobsEvery().toNanos();
   }
 
   private Behavior<Command> supervising() {
@@ -240,6 +243,7 @@ public final class Supervisor {
         .onMessageEquals(Timer.LOOK, this::look)
         .onMessageEquals(Timer.SAMPLE, this::sample)
         .onMessageEquals(Timer.REPORT, this::report)
+        .onMessageEquals(Timer.REPORT_JOBS, this::report)
         .onMessageEquals(Timer.REJOIN, this::join)
         .onMessageEquals(Timer.LINK_PATIENCE, this::join)
         .onMessageEquals(Timer.IDLE, this::onIdle)
@@ -395,10 +399,10 @@ public final class Supervisor {
                           || outcome.kind() == Outcome.Kind.FAILED)
               .count();
     }
+    changedJobs();
     desk.settled(settled.worker(), settled.outcomes());
     place();
     settleSoon(settled.worker(), withoutBlobs(settled.outcomes()));
-    changedSomething();
     return Behaviors.same();
   }
 
@@ -586,10 +590,12 @@ public final class Supervisor {
       } else {
         desk.take(assign.assignments());
       }
+      if (!assign.assignments().isEmpty()) {
+        changedJobs();
+      }
       place();
       if (!assign.assignments().isEmpty()) {
         announce();
-        changedSomething();
       }
     } else if (message instanceof SchedulerToSupervisor.ReadParts read) {
       readParts(read);
@@ -747,7 +753,18 @@ public final class Supervisor {
     }
   }
 
+  /** What runs changes all the time where jobs are quick, and each report takes their time. */
+  private void changedJobs() {
+    if (!timers.isTimerActive(Timer.REPORT) && !timers.isTimerActive(Timer.REPORT_JOBS)) {
+      long due = reportedNanos + settings.reportJobsEvery().toNanos() - nanoClock.getAsLong();
+      timers.startSingleTimer(
+          Timer.REPORT_JOBS, Duration.ofNanos(Math.max(due, settings.reportAfter().toNanos())));
+    }
+  }
+
   private Behavior<Command> report() {
+    timers.cancel(Timer.REPORT_JOBS);
+    reportedNanos = nanoClock.getAsLong();
     if (scheduler != null && queue != null) {
       reportSequence++;
       scheduler

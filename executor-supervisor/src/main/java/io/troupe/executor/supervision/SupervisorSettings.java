@@ -10,6 +10,7 @@ import java.time.Duration;
  * @param orphanTimeout one that finds no scheduler for so long ends its workers and exits
  * @param sampleEvery how often processes are looked at and reported
  * @param reportAfter how long a change waits for others before it is reported
+ * @param reportJobsEvery no sooner after a report follows another one because of jobs alone
  * @param registerEvery how often a registration is sent until it is answered
  * @param linkPatience a cluster node that finds no scheduler for so long is replaced by a new one
  * @param worker of each worker
@@ -19,6 +20,7 @@ public record SupervisorSettings(
     Duration orphanTimeout,
     Duration sampleEvery,
     Duration reportAfter,
+    Duration reportJobsEvery,
     Duration registerEvery,
     Duration linkPatience,
     WorkerSettings worker) {
@@ -31,6 +33,7 @@ public record SupervisorSettings(
         supervisor.getDuration("orphan-timeout"),
         supervisor.getDuration("sample-every"),
         supervisor.getDuration("report-after"),
+        supervisor.getDuration("report-jobs-every"),
         supervisor.getDuration("register-every"),
         supervisor.getDuration("link-patience"),
         WorkerSettings.from(root));

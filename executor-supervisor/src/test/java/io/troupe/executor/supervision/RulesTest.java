@@ -68,14 +68,14 @@ class RulesTest {
       "50000, 1",
       "60000000, 1",
       "49000, 2",
-      "10000, 4",
-      "5000, 7",
-      "1000, 31",
-      "200, 151",
+      "10000, 5",
+      "5000, 9",
+      "1000, 41",
+      "200, 201",
       "2, 256",
       "0, 256"
     })
-    void is_about_thirty_milliseconds_of_work_and_one_job_up_to_fifty(long micros, int depth) {
+    void is_about_forty_milliseconds_of_work_and_one_job_up_to_fifty(long micros, int depth) {
       assertThat(RunTime.UNKNOWN.with(List.of(outcome("a", 0, micros))).depth()).isEqualTo(depth);
     }
 

@@ -48,6 +48,7 @@ class SupervisorTest {
           Duration.ofMinutes(10),
           Duration.ofSeconds(2),
           Duration.ofMillis(100),
+          Duration.ofMillis(500),
           Duration.ofSeconds(1),
           Duration.ofSeconds(30),
           new WorkerSettings(
@@ -540,5 +541,34 @@ class SupervisorTest {
         scheduler.expectMessageClass(SupervisorToScheduler.Report.class);
     assertThat(second.sequence()).isGreaterThan(first.sequence());
     assertThat(second.workers().get(0).process().pid()).isEqualTo(100);
+  }
+
+  @Test
+  void what_jobs_change_is_reported_as_soon_after_a_while_and_then_not_all_the_time()
+      throws Exception {
+    FakeServer server = readyWorker("w1");
+    registered(1);
+    scheduler.expectMessageClass(SupervisorToScheduler.Report.class);
+    actors.pass(SETTINGS.reportAfter());
+    scheduler.expectMessageClass(SupervisorToScheduler.Report.class);
+    actors.pass(SETTINGS.reportJobsEvery());
+    assign(0, "j1");
+    long job = server.expectJob().id();
+    actors.pass(SETTINGS.reportAfter());
+    assertThat(reportedState()).isEqualTo(WorkerState.BUSY);
+    server.answerWithId(job);
+    settled("j1");
+    actors.pass(SETTINGS.reportAfter());
+    scheduler.expectNoMessage();
+    actors.pass(SETTINGS.reportJobsEvery().minus(SETTINGS.reportAfter()));
+    assertThat(reportedState()).isEqualTo(WorkerState.READY);
+  }
+
+  private WorkerState reportedState() {
+    return scheduler
+        .expectMessageClass(SupervisorToScheduler.Report.class)
+        .workers()
+        .get(0)
+        .state();
   }
 }
