@@ -49,11 +49,6 @@ final class LocalCluster implements Control, AutoCloseable {
 
   private static final Logger LOG = LoggerFactory.getLogger(LocalCluster.class);
 
-  /** This process speaks no cluster protocol, and ends in an order of its own. */
-  private static final String OWN_CONFIG =
-      "akka.coordinated-shutdown.run-by-jvm-shutdown-hook = off\n"
-          + "akka.actor.serialization-bindings { \"io.troupe.protocol.WireMessage\" = none }";
-
   private static final int BLOCKING_THREADS = 64;
   private static final int FIRST_OFFERED_PORT = 31000;
   private static final int PORTS_EACH = 100;
@@ -119,7 +114,7 @@ final class LocalCluster implements Control, AutoCloseable {
         ActorSystem.create(
             SpawnProtocol.create(),
             "local-mesos",
-            ConfigFactory.parseString(OWN_CONFIG).withFallback(ConfigFactory.load()));
+            ConfigFactory.parseResources("local-mesos.conf").withFallback(ConfigFactory.load()));
     this.blocking =
         Executors.newFixedThreadPool(
             BLOCKING_THREADS,

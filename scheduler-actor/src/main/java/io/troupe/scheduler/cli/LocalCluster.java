@@ -55,6 +55,10 @@ final class LocalCluster {
   private static final List<String> SMALL_HEAP =
       List.of("-XX:+UseSerialGC", "-XX:MinHeapFreeRatio=20", "-XX:MaxHeapFreeRatio=40");
 
+  /** Java would look every second whether there is something to clean up. */
+  private static final List<String> REST =
+      List.of("-XX:+UnlockDiagnosticVMOptions", "-XX:GuaranteedSafepointInterval=0");
+
   /**
    * For the scheduler, where what is new grows with what stays, and with it the work it has. Jobs
    * on their way live through some collections: with less room for what is new, and for what is
@@ -352,6 +356,7 @@ final class LocalCluster {
   private String executorOptions() {
     List<String> options = new ArrayList<>(List.of("-Xms24m", "-XX:NewSize=5m", "-Xmx128m"));
     options.addAll(SMALL_HEAP);
+    options.addAll(REST);
     options.addAll(List.of(QUICK_COMPILER, "-XX:-UsePerfData", "-XX:+ExitOnOutOfMemoryError"));
     options.add("-Djava.io.tmpdir=" + directory.resolve("tmp"));
     options.addAll(classes.options("executor"));
@@ -372,6 +377,7 @@ final class LocalCluster {
     List<String> command = new ArrayList<>();
     command.add(javaCommand());
     command.addAll(SMALL_HEAP);
+    command.addAll(REST);
     command.addAll(heap);
     command.add(DEEP_STACKS);
     command.add(QUICK_COMPILER);
