@@ -200,6 +200,8 @@ class ClientTest(Folder):
 class NamedExecutorTest(Folder):
     def setUp(self):
         super().setUp()
+        with troupe.Client() as client:  # what the test before has left running ends by itself
+            eventually(lambda: client.pool("named")["active"] == 0)
         self.executor = troupe.PoolExecutor("named")
         self.addCleanup(self.executor.shutdown, False, cancel_futures=True)
 
