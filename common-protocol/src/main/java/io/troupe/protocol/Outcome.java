@@ -44,6 +44,16 @@ public record Outcome(
     CANCELLED
   }
 
+  /**
+   * How an attempt ended that did not run.
+   *
+   * @param worker id of the worker that it reached; empty when it reached none
+   */
+  public static Outcome withoutRun(Assignment job, Kind kind, Cause cause, String worker) {
+    return new Outcome(
+        job.job(), job.attempt(), kind, ContentType.JSON, new byte[0], cause, worker, 0);
+  }
+
   /** The fence of this attempt. */
   public AttemptRef ref() {
     return new AttemptRef(job, attempt);

@@ -10,7 +10,6 @@ import akka.actor.typed.javadsl.TimerScheduler;
 import io.troupe.executor.supervision.TaskReports.State;
 import io.troupe.model.BlobRef;
 import io.troupe.model.Cause;
-import io.troupe.model.ContentType;
 import io.troupe.model.WorkerState;
 import io.troupe.protocol.Assignment;
 import io.troupe.protocol.AttemptRef;
@@ -637,7 +636,7 @@ public final class Supervisor {
 
   private Outcome outcome(Assignment job, Outcome.Kind kind, Cause cause) {
     forgetPayload(job.ref());
-    return new Outcome(job.job(), job.attempt(), kind, ContentType.JSON, new byte[0], cause, "", 0);
+    return Outcome.withoutRun(job, kind, cause, "");
   }
 
   // ---- the cluster

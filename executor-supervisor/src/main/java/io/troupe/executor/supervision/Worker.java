@@ -10,7 +10,6 @@ import akka.actor.typed.javadsl.Behaviors;
 import akka.actor.typed.javadsl.TimerScheduler;
 import io.troupe.executor.supervision.Endings.Doom;
 import io.troupe.model.Cause;
-import io.troupe.model.ContentType;
 import io.troupe.model.WorkerProtocol;
 import io.troupe.model.WorkerState;
 import io.troupe.protocol.Assignment;
@@ -924,15 +923,7 @@ final class Worker {
   }
 
   private Outcome notStarted(Assignment job, Cause cause) {
-    return new Outcome(
-        job.job(),
-        job.attempt(),
-        Outcome.Kind.NOT_STARTED,
-        ContentType.JSON,
-        new byte[0],
-        cause,
-        id,
-        0);
+    return Outcome.withoutRun(job, Outcome.Kind.NOT_STARTED, cause, id);
   }
 
   private void settleBroken(ServerProcess server, JobPipe pipe, Cause cause) {

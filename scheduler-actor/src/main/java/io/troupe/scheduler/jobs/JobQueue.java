@@ -1017,21 +1017,9 @@ public final class JobQueue {
     }
     Cause away = Cause.of(Cause.Kind.DRAINED, "its supervisor went away before it was sent there");
     for (Assignment job : assignments) {
-      state.settle(supervisor, notStarted(job, away), now());
+      state.settle(supervisor, Outcome.withoutRun(job, Outcome.Kind.NOT_STARTED, away, ""), now());
     }
     flushSoon();
-  }
-
-  private static Outcome notStarted(Assignment job, Cause cause) {
-    return new Outcome(
-        job.job(),
-        job.attempt(),
-        Outcome.Kind.NOT_STARTED,
-        ContentType.JSON,
-        new byte[0],
-        cause,
-        "",
-        0);
   }
 
   /** Reads on where it is due; answers how many reads that are. */
