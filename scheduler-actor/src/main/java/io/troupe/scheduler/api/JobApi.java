@@ -14,6 +14,7 @@ import akka.http.javadsl.server.PathMatchers;
 import akka.http.javadsl.server.Rejection;
 import akka.http.javadsl.server.RejectionHandler;
 import akka.http.javadsl.server.Route;
+import akka.http.javadsl.settings.ServerSettings;
 import akka.http.scaladsl.model.EntityStreamException;
 import akka.http.scaladsl.model.EntityStreamSizeException;
 import akka.http.scaladsl.model.IllegalUriException;
@@ -49,15 +50,17 @@ public final class JobApi extends AllDirectives {
    */
   public static CompletionStage<ServerBinding> bind(
       ActorSystem<?> system, ApiParts parts, ApiSettings settings) {
+    Connections connections = new Connections();
     return Http.get(system)
         .newServerAt(settings.host(), settings.port())
+        .withSettings(connections.seenBy(ServerSettings.create(system.settings().config())))
         .logTo(new ServerLog(LOG))
-        .bind(new JobApi(system, parts, settings).handler());
+        .bind(new JobApi(system, parts, settings).handler(connections));
   }
 
-  private Function<HttpRequest, CompletionStage<HttpResponse>> handler() {
+  private Function<HttpRequest, CompletionStage<HttpResponse>> handler(Connections connections) {
     Blobs blobs = new Blobs(system, parts.blobs(), parts.jobs().blobs());
-    JobRoutes jobs = new JobRoutes(system, parts, settings, blobs);
+    JobRoutes jobs = new JobRoutes(system, parts, settings, blobs, connections);
     Function<HttpRequest, CompletionStage<HttpResponse>> others =
         routes(jobs, blobs).handler(system);
     return request -> {

@@ -80,11 +80,18 @@ final class JobRoutes extends Asking {
   private final ApiParts parts;
   private final ApiSettings settings;
   private final Blobs blobs;
+  private final Connections connections;
   private final AtomicLong maps = new AtomicLong();
 
-  JobRoutes(ActorSystem<?> system, ApiParts parts, ApiSettings settings, Blobs blobs) {
+  JobRoutes(
+      ActorSystem<?> system,
+      ApiParts parts,
+      ApiSettings settings,
+      Blobs blobs,
+      Connections connections) {
     super(system);
     this.blobs = blobs;
+    this.connections = connections;
     this.system = system;
     this.parts = parts;
     this.settings = settings;
@@ -458,6 +465,7 @@ final class JobRoutes extends Asking {
             settings.mapJobs(),
             settings.mapBytes(),
             body::isWhole,
+            connections.closed(request),
             // What may have to outlive this node is in its store, with its payload.
             entry.spec().job().durability() == JobPolicy.Durability.MEMORY
                 ? parts.jobs().blobs().above()

@@ -45,9 +45,10 @@ import scala.runtime.BoxedUnit;
  * submitted and no further line read. When the stream ends early, on either side, the jobs that
  * have not ended are cancelled.
  *
- * <p>A client that has sent all lines may have closed its half of the connection to read the rest,
- * or may be gone; Akka HTTP does not know, and TCP tells only whom it gives something to. So he
- * gets a space before the next line when there has been nothing else for him for a while.
+ * <p>A client that sends nothing may have closed its half of the connection to read the rest, may
+ * not be read from now, or may be gone; Akka HTTP does not know, and TCP tells only whom it gives
+ * something to: the first thing that comes to one who is gone is answered with a reset, the second
+ * finds it. So he gets a space before the next line some times a second while a job has not ended.
  */
 final class MapStage extends GraphStage<FlowShape<ByteString, ByteString>> {
 
@@ -58,6 +59,7 @@ final class MapStage extends GraphStage<FlowShape<ByteString, ByteString>> {
    * @param jobs how many jobs may be under way
    * @param bytes how many bytes of payloads, and of results not yet read, there may be
    * @param whole whether all lines have come, asked when no more come
+   * @param closed whether the client's connection is closed
    * @param filed payloads of more bytes are kept in files while their jobs are under way
    * @param blobs where large payloads and results are
    */
@@ -70,6 +72,7 @@ final class MapStage extends GraphStage<FlowShape<ByteString, ByteString>> {
       int jobs,
       long bytes,
       BooleanSupplier whole,
+      BooleanSupplier closed,
       long filed,
       Blobs blobs) {}
 
@@ -80,7 +83,7 @@ final class MapStage extends GraphStage<FlowShape<ByteString, ByteString>> {
 
   private static final int LONG_TEXT = 1024;
   private static final Duration ASK_AGAIN_AFTER = Duration.ofMillis(50);
-  private static final Duration LONGEST_SILENCE = Duration.ofMillis(500);
+  private static final Duration SIGN_OF_LIFE_EVERY = Duration.ofMillis(200);
   private static final String ASK_AGAIN = "ask again";
   private static final String SIGN_OF_LIFE = "sign of life";
   private static final ByteString SPACE = ByteString.fromString(" ");
@@ -131,7 +134,6 @@ final class MapStage extends GraphStage<FlowShape<ByteString, ByteString>> {
     private double resultBytes;
     private boolean paused;
     private boolean queueGone;
-    private boolean silent;
     private @Nullable ActorRef<JobQueue.Told> self;
     private final AsyncCallback<Read> read =
         createAsyncCallback(
@@ -171,7 +173,6 @@ final class MapStage extends GraphStage<FlowShape<ByteString, ByteString>> {
                 return;
               }
               splitter.finish(Logic.this);
-              scheduleWithFixedDelay(SIGN_OF_LIFE, LONGEST_SILENCE, LONGEST_SILENCE);
               proceed();
             }
           });
@@ -190,6 +191,7 @@ final class MapStage extends GraphStage<FlowShape<ByteString, ByteString>> {
       StageActor actor = getStageActor(this::onTold);
       actor.watch(Adapter.toClassic(order.queue()));
       self = Adapter.toTyped(actor.ref());
+      scheduleAtFixedRate(SIGN_OF_LIFE, SIGN_OF_LIFE_EVERY, SIGN_OF_LIFE_EVERY);
     }
 
     @Override
@@ -366,10 +368,12 @@ final class MapStage extends GraphStage<FlowShape<ByteString, ByteString>> {
     @Override
     public void onTimer(Object key) {
       if (key.equals(SIGN_OF_LIFE)) {
-        if (silent && isAvailable(out)) {
+        if (order.closed().getAsBoolean()) {
+          completeStage();
+        } else if (underWay > 0 && isAvailable(out)) {
+          // Only where a line is to follow: an answer must not end in a space.
           push(out, SPACE);
         }
-        silent = true;
       } else {
         paused = false;
         proceed();
@@ -405,7 +409,6 @@ final class MapStage extends GraphStage<FlowShape<ByteString, ByteString>> {
     private void proceed() {
       if (results.size() > 0 && isAvailable(out)) {
         push(out, results.take());
-        silent = false;
       }
       readFiles();
       submit();

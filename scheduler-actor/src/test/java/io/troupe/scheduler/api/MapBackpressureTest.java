@@ -69,6 +69,21 @@ class MapBackpressureTest {
   }
 
   @Test
+  void a_client_that_leaves_while_his_lines_wait_for_room_takes_along_what_is_under_way(
+      @TempDir Path folder) throws Exception {
+    try (RunningApi api = RunningApi.start("troupe.api.map-jobs = 100", folder)) {
+      apply(api, "name = left");
+      try (MapClient client = new MapClient(api.port(), "left")) {
+        byte[] lines = "1\n".repeat(500).getBytes(StandardCharsets.US_ASCII);
+        client.send(lines, lines.length);
+        Eventually.holds(() -> counts(api, "left").queued() == 100);
+      }
+      Eventually.holds(() -> counts(api, "left").cancelled() == 100);
+      assertThat(counts(api, "left").queued()).isZero();
+    }
+  }
+
+  @Test
   void a_map_waits_for_room_in_a_full_queue(@TempDir Path folder) throws Exception {
     try (RunningApi api = RunningApi.start("troupe.jobs.max-queued = 10", folder)) {
       apply(api, "name = small");

@@ -58,13 +58,11 @@ final class MapClient implements AutoCloseable {
     socket.shutdownOutput();
   }
 
-  /**
-   * Reads the head of the answer, and of its body a space that only shows that the server lives.
-   */
+  /** Reads up to the next space that only shows that the server lives, the head first. */
   void readSignOfLife() throws IOException {
     StringBuilder read = new StringBuilder();
     int each;
-    while (!read.toString().endsWith("\r\n\r\n1\r\n ")) {
+    while (!read.toString().endsWith("\r\n1\r\n ")) {
       each = in.read();
       if (each < 0) {
         throw new IOException("The answer ended: " + read);

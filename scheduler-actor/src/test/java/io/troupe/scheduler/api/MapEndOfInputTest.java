@@ -32,6 +32,7 @@ class MapEndOfInputTest {
   private static final int JOBS = 300;
   private static final byte[] LINES = "1\n".repeat(JOBS).getBytes(StandardCharsets.US_ASCII);
   private static final String CLOSE = "Connection: close\r\n";
+  private static final int A_FEW = 6;
 
   private RunningApi api;
 
@@ -76,6 +77,31 @@ class MapEndOfInputTest {
       Eventually.holds(() -> counts("left").running() + counts("left").queued() == JOBS);
     }
     Eventually.holds(() -> counts("left").cancelled() == JOBS);
+  }
+
+  @Test
+  void what_runs_for_a_client_that_is_gone_is_cancelled_within_a_few_signs_of_life()
+      throws Exception {
+    pool("gone");
+    pool("there");
+    MapClient gone = mapOf("gone");
+    try (MapClient there = mapOf("there")) {
+      there.readSignOfLife();
+      gone.close();
+      for (int signs = 0; counts("gone").cancelled() < JOBS; signs++) {
+        assertThat(signs).as("signs of life for another one until then").isLessThan(A_FEW);
+        there.readSignOfLife();
+      }
+    }
+  }
+
+  private MapClient mapOf(String pool) throws IOException {
+    MapClient client = new MapClient(api.port(), pool);
+    client.send(LINES, LINES.length);
+    client.sendEnd();
+    Eventually.holds(() -> counts(pool).running() + counts(pool).queued() == JOBS);
+    client.readSignOfLife();
+    return client;
   }
 
   @Test
