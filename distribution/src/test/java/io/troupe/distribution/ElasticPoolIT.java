@@ -91,6 +91,17 @@ class ElasticPoolIT {
   }
 
   @Test
+  void a_pool_that_is_deleted_and_applied_again_at_once_runs_each_time() throws IOException {
+    String file = troupe.write("naps.conf", POOL).toString();
+    for (int i = 0; i < 4; i++) {
+      troupe.troupe("pool", "delete", "naps").well();
+      troupe.troupe("pool", "apply", file, "--wait").well();
+      troupe.awaitWorkers("naps", 2);
+      assertThat(troupe.get("/v1/pools/naps").path("causes").has("INTERNAL")).isFalse();
+    }
+  }
+
+  @Test
   void no_job_is_lost_or_done_twice_while_processes_executors_agents_and_the_scheduler_die()
       throws IOException {
     addAgent();

@@ -40,7 +40,10 @@ final class Rollout {
       if (!rollout.path("failure").asText().isEmpty()) {
         throw Failure.of(
             "the new workers of pool %s do not start: %s; %s"
-                .formatted(pool, rollout.path("failure").asText(), whatIsLeft(rollout)));
+                .formatted(
+                    pool,
+                    SchedulerClient.firstLine(rollout.path("failure").asText()),
+                    whatIsLeft(rollout)));
       }
       if (System.nanoTime() - start > patience.toNanos()) {
         throw Failure.of(

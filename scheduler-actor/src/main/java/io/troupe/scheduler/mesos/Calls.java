@@ -111,7 +111,7 @@ final class Calls {
     ExecutorInfo.Builder info =
         ExecutorInfo.newBuilder()
             .setType(ExecutorInfo.Type.CUSTOM)
-            .setExecutorId(ExecutorID.newBuilder().setValue(plan.id()))
+            .setExecutorId(ExecutorID.newBuilder().setValue(executor.executorId()))
             .setFrameworkId(FrameworkID.newBuilder().setValue(frameworkId))
             .setName("troupe " + plan.pool())
             .setCommand(command)

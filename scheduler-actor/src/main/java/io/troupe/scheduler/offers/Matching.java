@@ -105,7 +105,8 @@ public record Matching(List<Placement> placements, List<Refusal> refusals) {
     }
 
     private boolean hasExecutor(Need need, Offer offer) {
-      return offer.executorIds().contains(need.executorId())
+      String executor = need.executors().get(offer.agentId());
+      return (executor != null && offer.executorIds().contains(executor))
           || executorOn.getOrDefault(need.pool(), Set.of()).contains(offer.agentId());
     }
 

@@ -6,7 +6,7 @@ import java.util.Set;
 /**
  * What one pool wants now.
  *
- * @param executorId the executor its workers run in
+ * @param executors the executor its workers run in on each agent that has one, by agent id
  * @param worker what one worker takes
  * @param executor what the executor itself takes, once on each agent
  * @param missing how many workers to place at most; {@link #ALL_THAT_FIT} for no limit
@@ -15,7 +15,7 @@ import java.util.Set;
  */
 public record Need(
     String pool,
-    String executorId,
+    Map<String, String> executors,
     Amount worker,
     Amount executor,
     int missing,
@@ -26,6 +26,7 @@ public record Need(
   public static final int ALL_THAT_FIT = Integer.MAX_VALUE;
 
   public Need {
+    executors = Map.copyOf(executors);
     onAgents = Map.copyOf(onAgents);
     notOn = Set.copyOf(notOn);
   }

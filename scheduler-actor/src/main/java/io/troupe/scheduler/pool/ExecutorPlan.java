@@ -14,10 +14,11 @@ import java.util.Optional;
 import java.util.TreeMap;
 
 /**
- * The executor of one pool, as long as the pool's content stays as it is. Another content has
+ * The executors of one pool, as long as the pool's content stays as it is. Another content has
  * another id, so that executors of both can run on one agent while the one replaces the other.
  *
- * @param id {@code <pool>-<12 hexadecimal digits of the hash of the content>}
+ * @param id {@code <pool>-<12 hexadecimal digits of the hash of the content>}; that of an executor
+ *     has a number behind it
  * @param command the shell command that starts it
  * @param bundle to be fetched and unpacked; empty where Troupe is installed on the agents
  * @param files to be fetched as they are
@@ -41,6 +42,21 @@ public record ExecutorPlan(
 
   /** A file by its content, and the name it gets in the sandbox. */
   public record Fetched(String sha256, String outputFile) {}
+
+  /**
+   * The id of a new executor. Each has its own, as an agent drops what is launched into one that
+   * ends, and the master refuses another one of the same id.
+   *
+   * @param launch a number that is never used twice
+   */
+  String executorId(long launch) {
+    return id + "." + launch;
+  }
+
+  /** Whether an executor of this id is of this plan. */
+  boolean owns(String executorId) {
+    return (executorId + ".").startsWith(id + ".");
+  }
 
   /** The plan for a pool. Size and job policy of the pool make no difference to it. */
   public static ExecutorPlan of(PoolSpec spec, ExecutorSettings settings) {

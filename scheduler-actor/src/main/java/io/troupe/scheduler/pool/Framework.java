@@ -28,6 +28,7 @@ import io.troupe.scheduler.pool.WorkerRecord.Phase;
 import java.util.ArrayList;
 import java.util.Collection;
 import java.util.HashMap;
+import java.util.HashSet;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
@@ -64,6 +65,10 @@ final class Framework {
   private final Map<String, PoolSpec> beingSaved = new HashMap<>();
   private final Map<String, WorkerRecord> workers = new LinkedHashMap<>();
   private final Map<String, ExecutorRecord> executors = new TreeMap<>();
+
+  /** Supervisors of executors that end: what is launched into them would be dropped. */
+  private final Set<String> ending = new HashSet<>();
+
   private final Map<String, Agent> agents = new TreeMap<>();
   private final Map<String, String> supervisors = new HashMap<>();
   private final Map<String, Long> launchedExecutors = new HashMap<>();
@@ -248,20 +253,35 @@ final class Framework {
 
   private List<Need> needs(long now, List<Offer> offers) {
     return pools.values().stream()
-        .map(pool -> pool.need(now, workersOf(pool), inDoubt(pool.plan().id(), offers)))
+        .map(
+            pool -> {
+              Map<String, String> current = executorsOf(pool.plan());
+              return pool.need(now, workersOf(pool), current, inDoubt(current, offers));
+            })
         .filter(need -> need.missing() > 0)
         .toList();
+  }
+
+  /** The executor on each agent that the next workers run in, by agent id. */
+  private Map<String, String> executorsOf(ExecutorPlan plan) {
+    return executors.values().stream()
+        .filter(executor -> plan.owns(executor.executorId()))
+        .filter(executor -> !ending.contains(executor.supervisor()))
+        .collect(
+            // Of two, which one ends was forgotten with a scheduler before; who is asked will tell.
+            Collectors.toMap(
+                ExecutorRecord::agentId, ExecutorRecord::executorId, (one, other) -> other));
   }
 
   /**
    * Agents that offer as if an executor were not there of which we know workers: it has just ended,
    * and its resources would have to be charged again, or it has just started. Soon we know.
    */
-  private Set<String> inDoubt(String executorId, List<Offer> offers) {
+  private static Set<String> inDoubt(Map<String, String> current, List<Offer> offers) {
     return offers.stream()
-        .filter(offer -> !offer.executorIds().contains(executorId))
+        .filter(offer -> current.containsKey(offer.agentId()))
+        .filter(offer -> !offer.executorIds().contains(current.get(offer.agentId())))
         .map(Offer::agentId)
-        .filter(agentId -> executors.containsKey(executorId + "@" + agentId))
         .collect(Collectors.toSet());
   }
 
@@ -284,9 +304,9 @@ final class Framework {
   private List<Effect> seen(long now, Offer offer) {
     List<Effect> effects = new ArrayList<>();
     for (WorkerRecord worker : workers.values()) {
-      String supervisor = worker.executorId() + "@" + worker.agentId();
       boolean executorGone =
-          executors.containsKey(supervisor) && !offer.executorIds().contains(worker.executorId());
+          executors.containsKey(worker.supervisor())
+              && !offer.executorIds().contains(worker.executorId());
       boolean back = worker.phase() == Phase.UNREACHABLE;
       if (worker.agentId().equals(offer.agentId()) && (executorGone || back)) {
         reconciliation.doubt(now, worker.taskId(), worker.agentId());
@@ -308,6 +328,7 @@ final class Framework {
 
   private Effect forget(ExecutorRecord executor) {
     executors.remove(executor.supervisor());
+    ending.remove(executor.supervisor());
     launchedExecutors.remove(executor.supervisor());
     return save(
         List.of(new Store.ExecutorRemoved(executor.agentId(), executor.executorId())), List.of());
@@ -323,15 +344,16 @@ final class Framework {
         throw new IllegalStateException("no pool " + placement.pool());
       }
       ExecutorPlan plan = pool.plan();
+      lastLaunch++;
       ExecutorRecord executor = executorFor(now, placement, plan, changes);
       WorkerRecord worker =
           WorkerRecord.launched(
               placement.pool(),
               freeSlot(pool),
-              ++lastLaunch,
+              lastLaunch,
               offer.agentId(),
               offer.hostname(),
-              plan.id(),
+              executor.executorId(),
               now);
       workers.put(worker.taskId(), worker);
       records.add(worker);
@@ -364,9 +386,8 @@ final class Framework {
           records.forEach(worker -> workers.remove(worker.taskId()));
           records.forEach(
               worker -> {
-                String supervisor = worker.executorId() + "@" + worker.agentId();
-                if (workersIn(supervisor).isEmpty()) {
-                  executors.remove(supervisor);
+                if (workersIn(worker.supervisor()).isEmpty()) {
+                  executors.remove(worker.supervisor());
                 }
               });
           return List.of(
@@ -378,15 +399,15 @@ final class Framework {
   private ExecutorRecord executorFor(
       long now, Placement placement, ExecutorPlan plan, List<Change> changes) {
     String agentId = placement.offer().agentId();
-    String supervisor = plan.id() + "@" + agentId;
-    ExecutorRecord known = executors.get(supervisor);
+    ExecutorRecord known = executors.get(executorsOf(plan).get(agentId) + "@" + agentId);
     if (known != null) {
       return known;
     }
     ExecutorRecord executor =
-        new ExecutorRecord(agentId, plan.id(), plan.pool(), placement.executor(), filesUrl);
-    executors.put(supervisor, executor);
-    launchedExecutors.put(supervisor, now);
+        new ExecutorRecord(
+            agentId, plan.executorId(lastLaunch), plan.pool(), placement.executor(), filesUrl);
+    executors.put(executor.supervisor(), executor);
+    launchedExecutors.put(executor.supervisor(), now);
     changes.add(new Store.ExecutorSaved(executor));
     return executor;
   }
@@ -446,8 +467,12 @@ final class Framework {
                 new PoolFact.WorkerRunning(
                     running.pool(), running.taskId(), running.agentId(), running.executorId())));
       }
-      case ENDED ->
-          ended(now, known(worker), Verdict.of(update, known(worker).phase()), changes, facts);
+      case ENDED -> {
+        if (Verdict.executorEnds(update) && executors.containsKey(known(worker).supervisor())) {
+          ending.add(known(worker).supervisor());
+        }
+        ended(now, known(worker), Verdict.of(update, known(worker).phase()), changes, facts);
+      }
       case OUT_OF_SIGHT -> outOfSight(now, known(worker), update.message(), changes, facts);
       case BACK -> {
         Phase phase = update.state() == TaskState.RUNNING ? Phase.RUNNING : Phase.LAUNCHED;
@@ -545,9 +570,10 @@ final class Framework {
                 worker.agentId(),
                 worker.executorId(),
                 verdict.cause())));
-    ExecutorRecord executor = executors.get(worker.executorId() + "@" + worker.agentId());
-    boolean wanted = pool != null && pool.plan().id().equals(worker.executorId());
+    ExecutorRecord executor = executors.get(worker.supervisor());
+    boolean wanted = pool != null && pool.isCurrent(worker);
     if (executor != null && !wanted && workersIn(executor).isEmpty()) {
+      ending.add(executor.supervisor());
       facts.add(new Effect.Call(new MasterCall.Shutdown(worker.agentId(), worker.executorId())));
     }
   }
@@ -777,6 +803,7 @@ final class Framework {
               pools.clear();
               workers.clear();
               executors.clear();
+              ending.clear();
               launchedExecutors.clear();
               lastMissing.clear();
               frameworkId = Optional.empty();
@@ -854,7 +881,8 @@ final class Framework {
     for (ExecutorRecord executor : executors.values()) {
       long launched = launchedExecutors.getOrDefault(executor.supervisor(), 0L);
       boolean hadTime = now - launched >= policy.clusterInfoDelay().toMillis();
-      if (hadTime && !supervisors.containsKey(executor.supervisor())) {
+      boolean stays = !ending.contains(executor.supervisor());
+      if (hadTime && stays && !supervisors.containsKey(executor.supervisor())) {
         effects.add(
             new Effect.Call(
                 new MasterCall.Message(
@@ -986,7 +1014,7 @@ final class Framework {
 
   private List<WorkerRecord> workersIn(String supervisor) {
     return workers.values().stream()
-        .filter(worker -> (worker.executorId() + "@" + worker.agentId()).equals(supervisor))
+        .filter(worker -> worker.supervisor().equals(supervisor))
         .toList();
   }
 

@@ -159,7 +159,7 @@ final class Pool {
   }
 
   boolean isCurrent(WorkerRecord worker) {
-    return worker.executorId().equals(plan.id());
+    return plan.owns(worker.executorId());
   }
 
   /** How far its workers are what its spec says. */
@@ -173,15 +173,23 @@ final class Pool {
             : lastFailure.kind() + " " + lastFailure.message());
   }
 
-  /** What it wants of the next offers. */
-  Need need(long now, Collection<WorkerRecord> workers, Set<String> notOn) {
+  /**
+   * What it wants of the next offers.
+   *
+   * @param executors the ids of those that its next workers run in, by agent id
+   */
+  Need need(
+      long now,
+      Collection<WorkerRecord> workers,
+      Map<String, String> executors,
+      Set<String> notOn) {
     Map<String, Integer> onAgents = new HashMap<>();
     workers.stream()
         .filter(WorkerRecord::counts)
         .forEach(w -> onAgents.merge(w.agentId(), 1, Integer::sum));
     return new Need(
         spec.name(),
-        plan.id(),
+        executors,
         Amount.of(spec.resources()),
         plan.amount(),
         missing(now, workers),

@@ -7,8 +7,8 @@ import io.troupe.scheduler.pool.WorkerRecord.Phase;
 /**
  * Why a worker ended, and whether its pool should wait before it tries again.
  *
- * @param counts whether the pool is to blame; an agent that is lost and an offer that is stale say
- *     nothing about the pool
+ * @param counts whether the pool is to blame; an agent that is lost, an offer that is stale and an
+ *     executor that ended before it got the task say nothing about the pool
  */
 record Verdict(Cause cause, boolean counts) {
 
@@ -31,11 +31,15 @@ record Verdict(Cause cause, boolean counts) {
     };
   }
 
+  /** Whether the agent has dropped it because the executor it was for takes no tasks any more. */
+  static boolean executorEnds(TaskUpdate update) {
+    return update.state() == TaskState.DROPPED
+        && update.reason().equals("REASON_EXECUTOR_TERMINATED");
+  }
+
   private static Verdict notStarted(TaskUpdate update) {
     return switch (update.reason()) {
-      case "REASON_EXECUTOR_TERMINATED",
-          "REASON_CONTAINER_UPDATE_FAILED",
-          "REASON_EXECUTOR_REREGISTRATION_TIMEOUT" ->
+      case "REASON_CONTAINER_UPDATE_FAILED", "REASON_EXECUTOR_REREGISTRATION_TIMEOUT" ->
           new Verdict(Cause.of(Kind.INTERNAL, text(update)), true);
       case "REASON_AGENT_REMOVED", "REASON_AGENT_DISCONNECTED", "REASON_AGENT_RESTARTED" ->
           new Verdict(Cause.of(Kind.AGENT_LOST, text(update)), false);
@@ -57,9 +61,18 @@ record Verdict(Cause cause, boolean counts) {
     return update.cause().orElse(Cause.of(kind, text(update)));
   }
 
+  /** The first line: a master that refuses one description for another adds both. */
   private static String text(TaskUpdate update) {
-    return update.message().isEmpty()
-        ? "TASK_" + update.state() + (update.reason().isEmpty() ? "" : " (" + update.reason() + ")")
-        : update.message();
+    return update
+        .message()
+        .lines()
+        .map(String::strip)
+        .filter(line -> !line.isEmpty())
+        .findFirst()
+        .orElseGet(
+            () ->
+                "TASK_"
+                    + update.state()
+                    + (update.reason().isEmpty() ? "" : " (" + update.reason() + ")"));
   }
 }

@@ -58,6 +58,11 @@ public record WorkerRecord(
     return new WorkerRecord(taskId, pool, slot, launch, agentId, hostname, executorId, next, now);
   }
 
+  /** What the supervisor of its executor calls itself. */
+  String supervisor() {
+    return executorId + "@" + agentId;
+  }
+
   /** Whether it counts as one of the workers that the pool wants. */
   boolean counts() {
     return phase == Phase.LAUNCHED || phase == Phase.RUNNING;

@@ -291,7 +291,7 @@ class CommandLineTest {
             "GET /v1/pools/p",
             200,
             "{\"size\":2,\"wanted\":2,\"rollout\":{\"current\":0,\"old\":2,"
-                + "\"failure\":\"USER no module named x\"}}");
+                + "\"failure\":\"USER no module named x\\nof many\\nlines\"}}");
     Done done = troupe("pool", "apply", pool.toString(), "--wait");
     assertThat(done.exitCode()).isEqualTo(1);
     assertThat(done.err())

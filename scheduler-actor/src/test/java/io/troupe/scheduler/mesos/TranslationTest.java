@@ -187,7 +187,7 @@ class TranslationTest {
             .orElseThrow();
     Offer offer = ((MasterEvent.Offered) event).offers().get(0);
     Need need =
-        new Need("p", PLAN.id(), Amount.of(POOL.resources()), PLAN.amount(), 1, Map.of(), Set.of());
+        new Need("p", Map.of(), Amount.of(POOL.resources()), PLAN.amount(), 1, Map.of(), Set.of());
     Placement placement = Matching.of(List.of(need), List.of(offer)).placements().get(0);
     ExecutorRecord executor =
         new ExecutorRecord("S", PLAN.id(), "p", placement.executor(), "http://h:7070");

@@ -29,7 +29,7 @@ class MatchingTest {
   }
 
   private static Need need(String pool, int missing, Amount worker) {
-    return new Need(pool, pool + "-x", worker, EXECUTOR, missing, Map.of(), Set.of());
+    return new Need(pool, Map.of("1", pool + "-x"), worker, EXECUTOR, missing, Map.of(), Set.of());
   }
 
   private static Offer offer(String agent, long cpuMillis, long memMib, String... executors) {
@@ -72,6 +72,13 @@ class MatchingTest {
   }
 
   @Test
+  void beside_an_executor_that_is_not_the_one_for_further_workers_another_one_is_charged() {
+    Matching matching = Matching.of(List.of(need("a", 1)), List.of(offer("1", 2000, 4000, "a-y")));
+
+    assertThat(sum(matching.placements().get(0).executor())).isEqualTo(EXECUTOR);
+  }
+
+  @Test
   void a_worker_that_fits_only_without_its_executor_is_not_placed_and_the_refusal_says_so() {
     Matching matching = Matching.of(List.of(need("a", 1)), List.of(offer("1", 500, 4000)));
 
@@ -94,7 +101,7 @@ class MatchingTest {
 
   @Test
   void agents_that_have_workers_of_the_pool_already_come_last() {
-    Need need = new Need("a", "a-x", WORKER, EXECUTOR, 1, Map.of("1", 2), Set.of());
+    Need need = new Need("a", Map.of(), WORKER, EXECUTOR, 1, Map.of("1", 2), Set.of());
 
     assertThat(
             agents(
@@ -104,7 +111,7 @@ class MatchingTest {
 
   @Test
   void nothing_is_placed_where_it_may_not_be() {
-    Need need = new Need("a", "a-x", WORKER, EXECUTOR, 1, Map.of(), Set.of("1"));
+    Need need = new Need("a", Map.of(), WORKER, EXECUTOR, 1, Map.of(), Set.of("1"));
     Matching matching = Matching.of(List.of(need), List.of(offer("1", 8000, 8000)));
 
     assertThat(matching.placements()).isEmpty();

@@ -47,6 +47,7 @@ final class PoolSimulation {
     final String id;
     final Amount total;
     final Map<String, Amount> executors = new TreeMap<>();
+    final Set<String> ending = new HashSet<>();
     boolean reachable = true;
 
     Agent(String id, Amount total) {
@@ -96,6 +97,17 @@ final class PoolSimulation {
     wanted.put(spec.name(), spec);
     run(framework.apply(now, spec, answer -> {}));
     writeAll();
+  }
+
+  /** Deletes a pool and applies it again, some moments later. */
+  void applyAgain(String name) {
+    run(framework.delete(now, name, answer -> {}));
+    writeAll();
+    for (int i = random.nextInt(8); i > 0; i--) {
+      time(random.nextInt(250));
+      settle();
+    }
+    apply(wanted.get(name));
   }
 
   /** Lets some hundred things happen, faults among them. */
@@ -220,6 +232,10 @@ final class PoolSimulation {
       pick(wanted).ifPresent(this::changeSize);
     } else if (dice < 95) {
       pick(wanted).ifPresent(this::changeContent);
+    } else if (dice < 96) {
+      store.broken(false);
+      writeAll();
+      pick(wanted).ifPresent(pool -> applyAgain(pool.name()));
     } else if (dice < 97 && agents.size() < 6) {
       addAgent();
     } else {
@@ -413,6 +429,7 @@ final class PoolSimulation {
 
   private void exits(Agent agent, String executor) {
     agent.executors.remove(executor);
+    agent.ending.remove(executor);
     for (Task task : List.copyOf(tasks.values())) {
       if (task.agent.equals(agent.id) && task.executor.equals(executor) && task.state.mayRun()) {
         update(task, TaskState.FAILED, "REASON_EXECUTOR_TERMINATED");
@@ -525,7 +542,7 @@ final class PoolSimulation {
     } else if (call instanceof MasterCall.Shutdown shutdown) {
       Agent agent = agents.get(shutdown.agentId());
       if (agent != null && agent.executors.containsKey(shutdown.executorId())) {
-        exits(agent, shutdown.executorId());
+        agent.ending.add(shutdown.executorId());
       }
     }
   }
@@ -558,15 +575,22 @@ final class PoolSimulation {
     Agent agent = offer.agent();
     Amount used = Amount.NONE;
     for (MasterCall.Launch launch : accept.launches()) {
-      if (!agent.executors.containsKey(launch.plan().id())) {
-        Amount executor = amount(launch.executor().resources());
-        agent.executors.put(launch.plan().id(), executor);
+      String executorId = launch.executor().executorId();
+      Amount executor = amount(launch.executor().resources());
+      if (agent.executors.containsKey(executorId)) {
+        assertThat(executor)
+            .as("the same of executor %s each time", executorId)
+            .isEqualTo(agent.executors.get(executorId));
+      } else {
+        agent.executors.put(executorId, executor);
         used = used.plus(executor);
       }
       used = used.plus(amount(launch.resources()));
-      Task task =
-          new Task(launch.taskId(), agent.id, launch.plan().id(), amount(launch.resources()));
+      Task task = new Task(launch.taskId(), agent.id, executorId, amount(launch.resources()));
       tasks.put(task.id, task);
+      if (agent.ending.contains(executorId)) {
+        update(task, TaskState.DROPPED, "REASON_EXECUTOR_TERMINATED");
+      }
     }
     assertThat(offer.amount().covers(used))
         .as("%s takes no more than the %s offered", accept, offer.amount())

@@ -31,6 +31,19 @@ class PoolSimulationTest {
 
   @ParameterizedTest
   @MethodSource("seeds")
+  void a_pool_that_is_deleted_and_applied_again_runs_some_seconds_later_each_time(long seed) {
+    PoolSimulation simulation = new PoolSimulation(seed);
+    simulation.apply(Specs.pool("again", new PoolSize.Fixed(2)));
+    simulation.calm(10);
+    for (int i = 0; i < 8; i++) {
+      simulation.applyAgain("again");
+      simulation.calm(10);
+      simulation.expectAllWantedRun();
+    }
+  }
+
+  @ParameterizedTest
+  @MethodSource("seeds")
   void a_pool_that_takes_all_that_fits_recovers_from_whatever_happens(long seed) {
     PoolSimulation simulation = new PoolSimulation(seed);
     simulation.apply(Specs.pool("all", new PoolSize.PerAgent()));

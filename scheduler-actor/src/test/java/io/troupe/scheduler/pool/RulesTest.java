@@ -31,14 +31,14 @@ class RulesTest {
     "KILLED, '', STOPPING, DRAINED, false",
     "ERROR, REASON_TASK_INVALID, LAUNCHED, INTERNAL, true",
     "DROPPED, REASON_INVALID_OFFERS, LAUNCHED, INTERNAL, false",
-    "DROPPED, REASON_EXECUTOR_TERMINATED, LAUNCHED, INTERNAL, true",
+    "DROPPED, REASON_EXECUTOR_TERMINATED, LAUNCHED, INTERNAL, false",
     "DROPPED, REASON_AGENT_DISCONNECTED, LAUNCHED, AGENT_LOST, false",
     "GONE, REASON_RECONCILIATION, LAUNCHED, INTERNAL, false",
     "GONE_BY_OPERATOR, REASON_AGENT_REMOVED, RUNNING, AGENT_LOST, false",
     "LOST, REASON_AGENT_REMOVED, RUNNING, AGENT_LOST, false",
     "FAILED, '', UNREACHABLE, AGENT_LOST, false",
   })
-  void lost_agents_and_stale_offers_are_nobodys_fault(
+  void lost_agents_stale_offers_and_executors_that_end_are_nobodys_fault(
       TaskState state, String reason, Phase phase, Cause.Kind kind, boolean counts) {
     Verdict verdict =
         Verdict.of(
@@ -47,6 +47,31 @@ class RulesTest {
 
     assertThat(verdict.cause().kind()).isEqualTo(kind);
     assertThat(verdict.counts()).isEqualTo(counts);
+  }
+
+  @Test
+  void of_what_the_master_says_at_length_the_first_line_is_the_cause() {
+    TaskUpdate update =
+        new TaskUpdate(
+            "t",
+            "S1",
+            TaskState.ERROR,
+            "REASON_TASK_INVALID",
+            """
+
+            ExecutorInfo is not compatible with existing ExecutorInfo with same ExecutorID.
+            ------
+            Existing ExecutorInfo:
+            executor_id {
+              value: "p"
+            }
+            """,
+            Optional.empty(),
+            Optional.empty());
+
+    assertThat(Verdict.of(update, Phase.LAUNCHED).cause().message())
+        .isEqualTo(
+            "ExecutorInfo is not compatible with existing ExecutorInfo with same ExecutorID.");
   }
 
   @Test

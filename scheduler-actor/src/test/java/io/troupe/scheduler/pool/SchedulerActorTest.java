@@ -260,6 +260,47 @@ class SchedulerActorTest {
   }
 
   @Test
+  void a_pool_that_is_applied_again_while_its_executor_ends_gets_another_one_at_once() {
+    subscribe();
+    apply("p", new PoolSize.Fixed(1));
+    MasterCall.Launch first = launchOne();
+    scheduler.tell(new SchedulerActor.DeletePool("p", answers.getRef()));
+    answers.expectMessage(new Done());
+    events.tell(update(first.taskId(), TaskState.KILLED, "u1"));
+    MasterCall.Shutdown end = expectCall(MasterCall.Shutdown.class);
+    assertThat(end.executorId()).isEqualTo(first.executor().executorId());
+    apply("p", new PoolSize.Fixed(1));
+    events.tell(
+        new MasterEvent.Offered(List.of(Specs.offer("O2", "S1", 800, 4000, end.executorId()))));
+
+    MasterCall.Launch second = expectCall(MasterCall.Accept.class).launches().get(0);
+    assertThat(second.executor().executorId()).isNotEqualTo(end.executorId());
+    assertThat(second.executor().resources()).isNotEmpty();
+  }
+
+  @Test
+  void what_an_executor_that_ends_did_not_take_goes_to_another_one_without_waiting() {
+    subscribe();
+    apply("p", new PoolSize.Fixed(1));
+    MasterCall.Launch first = launchOne();
+    String executorId = first.executor().executorId();
+    events.tell(
+        new MasterEvent.Updated(
+            new TaskUpdate(
+                first.taskId(),
+                "S1",
+                TaskState.DROPPED,
+                "REASON_EXECUTOR_TERMINATED",
+                "Executor terminating",
+                Optional.empty(),
+                Optional.empty())));
+    events.tell(new MasterEvent.Offered(List.of(Specs.offer("O2", "S1", 800, 4000, executorId))));
+
+    MasterCall.Launch second = expectCall(MasterCall.Accept.class).launches().get(0);
+    assertThat(second.executor().executorId()).isNotEqualTo(executorId);
+  }
+
+  @Test
   void an_unknown_running_task_is_killed() {
     subscribe();
     events.tell(update("who.0.9", TaskState.RUNNING, "u1"));
@@ -325,7 +366,7 @@ class SchedulerActorTest {
   void a_lost_executor_is_told_and_its_node_leaves_the_cluster_at_once() {
     subscribe();
     apply("p", new PoolSize.Fixed(1));
-    String executorId = launchOne().plan().id();
+    String executorId = launchOne().executor().executorId();
     scheduler.tell(new SchedulerActor.Subscribe(facts.getRef()));
     scheduler.tell(
         new SchedulerActor.SupervisorUp(
