@@ -399,6 +399,33 @@ class WorkerTest(unittest.TestCase):
         worker.process.send_signal(signal.SIGINT)  # late: the job is over
         self.assertEqual((frames.RESULT, "", 4), worker.call("echo", 4, 6))
 
+    def test_a_cancelled_job_that_cleans_up_is_not_cancelled_again_by_a_signal_for_something_else(self):
+        worker = self.connected(
+            module="""
+            import os, time
+            def clean_up(path):
+                try:
+                    print("begins", flush=True)
+                    time.sleep(60)
+                finally:
+                    print("cleans up", flush=True)
+                    while not os.path.exists(path): time.sleep(0.01)
+                    open(path, "w").write("cleaned up")
+            """
+        )
+        done = pathlib.Path(self.folder) / "done"
+        worker.send("clean_up", str(done), 5)
+        worker.printed()
+        with open(worker.folder / "seat", "r+b", buffering=0) as seat:
+            seat.seek(8)
+            seat.write((5).to_bytes(8, sys.byteorder))
+        worker.process.send_signal(signal.SIGINT)
+        self.assertEqual(b"cleans up\n", worker.printed())
+        worker.process.send_signal(signal.SIGINT)
+        done.touch()
+        self.assertEqual((frames.ERROR, frames.JSON, 5, b"cancelled"), worker.receive()[:4])
+        self.assertEqual("cleaned up", done.read_text())
+
     def test_results_that_wait_behind_a_job_that_turned_out_slow_are_sent_when_the_executor_asks(self):
         worker = self.connected()
         worker.call("sleep", 0)  # a quick function, as far as the worker can know

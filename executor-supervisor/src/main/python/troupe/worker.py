@@ -198,6 +198,7 @@ class Server:
         self._blobs = blobs
         self._inline = inline if blobs and inline else max_frame - 16
         self._running = 0
+        self._cancelled = 0
         self._stopping = False
         self._unsent = []
         self._marked = []
@@ -225,8 +226,10 @@ class Server:
                 self._connection.sendall(waiting)
             except OSError:
                 pass  # the loop will notice as well
-        if self._seat.words[1] == running and not self._loop.cancel():
-            raise Cancelled()
+        if self._seat.words[1] == running != self._cancelled:
+            self._cancelled = running
+            if not self._loop.cancel():
+                raise Cancelled()
 
     def on_terminate(self, _signal, _frame):
         """SIGTERM: ends the process, with the user's ``finally`` blocks and exit handlers run."""
