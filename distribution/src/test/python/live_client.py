@@ -132,6 +132,17 @@ class ClientTest(Folder):
         jobs = [self.client.submit("named", "double", i) for i in range(1000)]
         self.assertEqual([2 * i for i in range(1000)], [job.result(SOON) for job in jobs])
 
+    def test_a_job_that_turns_out_long_keeps_none_waiting_that_was_sent_behind_it(self):
+        list(self.client.map("named", "wait_for", [None] * 1000))  # quick, as far as anybody can know
+        end = self.folder / "end"
+        jobs = [self.client.submit("named", "wait_for", str(end) if i == 300 else None) for i in range(1000)]
+        long = jobs.pop(300)
+        self.assertEqual(set(), futures.wait(jobs, SOON).not_done)
+        self.assertFalse(long.done())
+        end.touch()
+        self.assertTrue(long.result(SOON))
+        self.assertEqual([1] * len(jobs), [self.client.status(job.job_id)["attempt"] for job in jobs])
+
     def test_a_map_gives_ten_thousand_results_in_order(self):
         self.assertEqual(
             [2 * i for i in range(10_000)], list(self.client.map("named", "double", range(10_000)))

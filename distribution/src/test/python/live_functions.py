@@ -39,6 +39,13 @@ def sleep(seconds):
     return seconds
 
 
+def wait_for(path):
+    """Whether there was a file to wait for."""
+    while path and not os.path.exists(path):
+        time.sleep(0.01)
+    return bool(path)
+
+
 def die(value):
     os._exit(9)
 

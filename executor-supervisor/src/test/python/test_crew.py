@@ -225,8 +225,8 @@ class CrewTest(unittest.TestCase):
             found = {}
             for start in (256, 512, 768):
                 begun = struct.unpack_from("=Q", data, start)[0]
-                changes, job, fraction, length, beats = struct.unpack_from("=QQdQQ", data, start + 24)
-                text = data[start + 64 : start + 64 + length].decode()
+                changes, job, fraction, length, beats = struct.unpack_from("=QQdQQ", data, start + 40)
+                text = data[start + 80 : start + 80 + length].decode()
                 found[job] = (begun == job and changes % 2 == 0, fraction, text, beats)
             return found
 

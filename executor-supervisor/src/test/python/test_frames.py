@@ -17,6 +17,7 @@ KINDS = {
     "ERROR": frames.ERROR,
     "SHUTDOWN": frames.SHUTDOWN,
     "CANCEL": frames.CANCEL,
+    "RETURNED": frames.RETURNED,
 }
 CONTENTS = {
     "JSON": frames.JSON,

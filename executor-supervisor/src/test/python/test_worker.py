@@ -15,6 +15,8 @@ import unittest
 
 from troupe import frames
 
+#: Those of the seat that are written, each by one side.
+WORDS = ("begun", "cancel", "flush", "recall", "last", "changes", "job", "fraction", "length", "beats")
 PACKAGES = pathlib.Path(__file__).resolve().parents[2] / "main/python"
 
 MODULE = """
@@ -138,6 +140,18 @@ class Worker:
         kind, _, answered, name, payload = self.receive()
         assert answered == ident, (answered, ident)
         return (kind, name.decode(), json.loads(payload))
+
+    def word(self, number):
+        """What stands in a word of its seat."""
+        return struct.unpack_from("=Q", (self.folder / "seat").read_bytes(), 8 * number)[0]
+
+    def interrupt(self, **words):
+        """SIGINT, after these words of its seat have been written: ``cancel=5`` for the job that is to be ended."""
+        with open(self.folder / "seat", "r+b", buffering=0) as seat:
+            for name, value in words.items():
+                seat.seek(8 * WORDS.index(name))
+                seat.write(value.to_bytes(8, sys.byteorder))
+        self.process.send_signal(signal.SIGINT)
 
     def printed(self):
         """The next line on its standard output that is no mark."""
@@ -295,10 +309,7 @@ class WorkerTest(unittest.TestCase):
         worker = self.connected(module=ASYNC)
         worker.send("wait", None, 5)
         worker.printed()
-        with open(worker.folder / "seat", "r+b", buffering=0) as seat:
-            seat.seek(8)
-            seat.write((5).to_bytes(8, sys.byteorder))
-        worker.process.send_signal(signal.SIGINT)
+        worker.interrupt(cancel=5)
         kind, _, ident, name, _ = worker.receive()
         self.assertEqual((frames.ERROR, 5, b"cancelled"), (kind, ident, name))
         self.assertEqual(b"cleaned up\n", worker.printed())
@@ -387,16 +398,13 @@ class WorkerTest(unittest.TestCase):
         worker = self.connected()
         worker.send("wait", None, 5)
         worker.printed()
-        with open(worker.folder / "seat", "r+b", buffering=0) as seat:
-            self.assertEqual(5, int.from_bytes(seat.read(8), sys.byteorder))
-            worker.process.send_signal(signal.SIGINT)  # word 1 names no job: nothing happens
-            seat.seek(8)
-            seat.write((5).to_bytes(8, sys.byteorder))
-            worker.process.send_signal(signal.SIGINT)
+        self.assertEqual(5, worker.word(0))
+        worker.interrupt()  # no word names a job: nothing happens
+        worker.interrupt(cancel=5)
         kind, _, ident, name, _ = worker.receive()
         self.assertEqual((frames.ERROR, 5, b"cancelled"), (kind, ident, name))
         self.assertEqual(b"cleaned up\n", worker.printed())
-        worker.process.send_signal(signal.SIGINT)  # late: the job is over
+        worker.interrupt()  # late: the job is over
         self.assertEqual((frames.RESULT, "", 4), worker.call("echo", 4, 6))
 
     def test_a_cancelled_job_that_cleans_up_is_not_cancelled_again_by_a_signal_for_something_else(self):
@@ -416,12 +424,9 @@ class WorkerTest(unittest.TestCase):
         done = pathlib.Path(self.folder) / "done"
         worker.send("clean_up", str(done), 5)
         worker.printed()
-        with open(worker.folder / "seat", "r+b", buffering=0) as seat:
-            seat.seek(8)
-            seat.write((5).to_bytes(8, sys.byteorder))
-        worker.process.send_signal(signal.SIGINT)
+        worker.interrupt(cancel=5)
         self.assertEqual(b"cleans up\n", worker.printed())
-        worker.process.send_signal(signal.SIGINT)
+        worker.interrupt()
         done.touch()
         self.assertEqual((frames.ERROR, frames.JSON, 5, b"cancelled"), worker.receive()[:4])
         self.assertEqual("cleaned up", done.read_text())
@@ -435,12 +440,9 @@ class WorkerTest(unittest.TestCase):
                 for ident, payload in ((2, b"0"), (3, b"0"), (4, b"60"))
             )
         )
-        with open(worker.folder / "seat", "r+b", buffering=0) as seat:
-            while int.from_bytes(seat.read(8), sys.byteorder) != 4:
-                seat.seek(0)
-            seat.seek(16)
-            seat.write((4).to_bytes(8, sys.byteorder))
-            worker.process.send_signal(signal.SIGINT)
+        while worker.word(0) != 4:
+            pass
+        worker.interrupt(flush=4)
         self.assertEqual([2, 3], [worker.receive()[2] for _ in range(2)])
         self.assertIsNone(worker.process.poll())
 
@@ -457,13 +459,13 @@ class WorkerTest(unittest.TestCase):
 
         def told():
             data = (worker.folder / "seat").read_bytes()
-            changes, job, fraction, length, beats = struct.unpack_from("=QQdQQ", data, 24)
-            return changes % 2, job, fraction, data[64 : 64 + length].decode(), beats
+            changes, job, fraction, length, beats = struct.unpack_from("=QQdQQ", data, 40)
+            return changes % 2, job, fraction, data[80 : 80 + length].decode(), beats
 
         worker.call("far", "reading\n x", 7)
         self.assertEqual((0, 7, 0.4, "reading x", 1), told())
         worker.call("where", "ü" * 500, 8)
-        self.assertEqual((0, 8, "ü" * 96, 2), (told()[0], told()[1], told()[3], told()[4]))
+        self.assertEqual((0, 8, "ü" * 88, 2), (told()[0], told()[1], told()[3], told()[4]))
         self.assertTrue(math.isnan(told()[2]))
         worker.call("alive", None, 9)
         self.assertEqual(3, told()[4])

@@ -4,7 +4,7 @@ import struct
 
 VERSION = 1
 
-HELLO, JOB, RESULT, ERROR, SHUTDOWN, CANCEL = 1, 2, 3, 4, 5, 6
+HELLO, JOB, RESULT, ERROR, SHUTDOWN, CANCEL, RETURNED = 1, 2, 3, 4, 5, 6, 7
 JSON, BYTES = 0, 1
 #: Added to the content type when the payload is the path of a file that holds it.
 IN_FILE = 2
@@ -40,7 +40,7 @@ def frame_size(length, limit):
 
 def check(kind, content, name_length, size):
     """Raises MalformedFrame unless a frame with this header can be one of this version."""
-    if not HELLO <= kind <= CANCEL:
+    if not HELLO <= kind <= RETURNED:
         raise MalformedFrame(f"type {kind} is not one of protocol version {VERSION}")
     if content > IN_FILE + BYTES:
         raise MalformedFrame(f"content type {content} is neither JSON (0, in a file 2) nor bytes (1, 3)")

@@ -8,9 +8,10 @@ import math
 import struct
 import threading
 
-_CHANGES, _JOB, _FRACTION, _LENGTH, _BEATS = 3, 4, 5, 6, 7
+_CHANGES, _JOB, _FRACTION, _LENGTH, _BEATS = 5, 6, 7, 8, 9
 _BEGUN = 0
-_TEXT = 64
+#: Bytes of the words, behind which the text stands.
+TEXT = 80
 _FLOAT = struct.Struct("=d")
 
 _lock = threading.Lock()
@@ -19,7 +20,7 @@ _find = None
 
 def attach(memory):
     """Lets what is told go into this memory, as PROTOCOL.md describes the seat; one that is too short is left alone."""
-    if len(memory) > _TEXT:
+    if len(memory) > TEXT:
         words, whole = memoryview(memory).cast("Q"), memoryview(memory)
         attach_places(lambda: (words, whole, words[_BEGUN]))
 
@@ -42,7 +43,7 @@ def progress(fraction=None, message=""):
         return
     words, memory, job = place
     text = " ".join(text[:400].split()).encode("utf-8", "replace")
-    room = len(memory) - _TEXT
+    room = len(memory) - TEXT
     if len(text) > room:
         text = text[:room].decode("utf-8", "ignore").encode()
     with _lock:
@@ -50,7 +51,7 @@ def progress(fraction=None, message=""):
         words[_JOB] = job
         _FLOAT.pack_into(memory, 8 * _FRACTION, math.nan if fraction is None else fraction)
         words[_LENGTH] = len(text)
-        memory[_TEXT : _TEXT + len(text)] = text
+        memory[TEXT : TEXT + len(text)] = text
         words[_CHANGES] += 1
         words[_BEATS] += 1
 

@@ -115,7 +115,8 @@ class Seat:
     """What the executor and this process tell each other besides frames, in memory they share; PROTOCOL.md has all of it.
 
     Word 0: id of the job that was begun last. The executor sets the others before it sends SIGINT. Word 1: id of the
-    job to be cancelled. Word 2: id of the job that keeps finished results from being sent.
+    job to be cancelled. Word 2: id of the job that keeps finished results from being sent. Word 3: id of the job behind
+    which others wait that are to be given back; word 4: id of the last of those.
     """
 
     def __init__(self, path, alone=True):
@@ -126,7 +127,7 @@ class Seat:
             if alone:
                 report.attach(memory)
         else:
-            memory = bytearray(64)
+            memory = bytearray(report.TEXT)
         self.memory = memory
         self.words = memoryview(memory).cast("Q")
 
@@ -199,8 +200,10 @@ class Server:
         self._inline = inline if blobs and inline else max_frame - 16
         self._running = 0
         self._cancelled = 0
+        self._interrupted = False
         self._stopping = False
         self._unsent = []
+        self._returned = []  # id of the last job that was given back; what comes up to there is not run
         self._marked = []
 
     def current(self):
@@ -215,18 +218,26 @@ class Server:
     # Signals: Python runs these between two steps of the main thread, so possibly inside the user's function.
 
     def on_interrupt(self, _signal, _frame):
-        """SIGINT: sends results that wait behind the running job, or ends it, if it is the one that the executor named."""
-        running = self._running
-        if not running:
-            return  # between two jobs, where results may just be on their way
-        if self._seat.words[2] == running and self._unsent:
-            waiting = b"".join(self._unsent)
-            self._unsent.clear()
-            try:
+        """SIGINT: does what the executor asks of the running job, if it is the one that it named: ends it, sends results or gives back jobs that wait behind it."""
+        running, words = self._running, self._seat.words
+        if not running or self._interrupted:
+            return  # between two jobs, or in another one of these: results may just be on their way
+        self._interrupted = True
+        try:
+            last = words[4]
+            given_back = words[3] == running and last > max([running, *self._returned])
+            if given_back:
+                self._returned[:] = [last]
+                self._unsent.append(frames.frame(frames.RETURNED, frames.JSON, last, b"", b""))
+            if self._unsent and (given_back or words[2] == running):
+                waiting = b"".join(self._unsent)
+                self._unsent.clear()
                 self._connection.sendall(waiting)
-            except OSError:
-                pass  # the loop will notice as well
-        if self._seat.words[1] == running != self._cancelled:
+        except OSError:
+            pass  # the loop will notice as well
+        finally:
+            self._interrupted = False
+        if words[1] == running != self._cancelled:
             self._cancelled = running
             if not self._loop.cancel():
                 raise Cancelled()
@@ -332,7 +343,7 @@ class Server:
         read, write = json_reader(), json_writer()
         max_frame, max_result = self._max_frame, self._max_result
         JOB, RESULT, ERROR, JSON = frames.JOB, frames.RESULT, frames.ERROR, frames.JSON
-        marked, unmark = self._marked, self._unmark
+        marked, unmark, returned = self._marked, self._unmark, self._returned
         rest, unsent, unsent_bytes, first_unsent = b"", self._unsent, 0, 0.0
         while True:
             data = self.receive_rest(rest) if rest else receive(RECEIVE_BYTES)
@@ -346,8 +357,14 @@ class Server:
                 if following > end and following - position <= max_frame:
                     break
                 start = position + 16 + name_length
-                if kind != JOB or content > 3 or start > following or following - position > max_frame:
+                if (
+                    kind != JOB or content > 3 or start > following or following - position > max_frame
+                    or returned and ident <= returned[0]
+                ):
                     frames.check(kind, content, name_length, frames.frame_size(length, max_frame))
+                    if kind == JOB:
+                        position = following
+                        continue
                     if kind == frames.SHUTDOWN:
                         if unsent:
                             send(b"".join(unsent))

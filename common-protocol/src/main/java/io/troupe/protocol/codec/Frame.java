@@ -32,7 +32,9 @@ public record Frame(Type type, ContentType content, long id, String name, byte[]
     /** Finish what you have been sent, then exit with code 0. */
     SHUTDOWN(5),
     /** This job is not wanted any more; only for a process that runs several at once. */
-    CANCEL(6);
+    CANCEL(6),
+    /** This job, and those before it that are neither answered nor begun, will not be run. */
+    RETURNED(7);
 
     private final byte code;
 
@@ -52,6 +54,7 @@ public record Frame(Type type, ContentType content, long id, String name, byte[]
         case 4 -> ERROR;
         case 5 -> SHUTDOWN;
         case 6 -> CANCEL;
+        case 7 -> RETURNED;
         default ->
             throw new FrameCodec.MalformedFrameException(
                 "type " + (code & 0xff) + " is not one of protocol version " + VERSION);

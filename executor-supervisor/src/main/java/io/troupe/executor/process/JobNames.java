@@ -39,11 +39,15 @@ final class JobNames {
     }
   }
 
-  /** These have been answered, at least one. */
+  /** These have come from the process. */
   synchronized void answered(List<Frame> frames) {
-    answered = frames.get(frames.size() - 1).id();
-    if (several) {
-      frames.forEach(frame -> unanswered.remove(frame.id()));
+    for (Frame frame : frames) {
+      if (frame.type() != Frame.Type.RETURNED) {
+        answered = frame.id();
+        if (several) {
+          unanswered.remove(answered);
+        }
+      }
     }
   }
 

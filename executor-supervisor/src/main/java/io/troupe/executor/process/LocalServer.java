@@ -808,6 +808,15 @@ final class LocalServer implements ServerProcess {
   }
 
   @Override
+  public void recall(long id, long last) {
+    Seat shared = seat;
+    if (shared != null) {
+      shared.recall(id, last);
+      common.chores().execute(() -> signal("INT"));
+    }
+  }
+
+  @Override
   public void recordStacks() {
     if (!over) {
       common

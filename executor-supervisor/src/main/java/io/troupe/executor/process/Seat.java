@@ -26,12 +26,14 @@ final class Seat {
   private static final int BEGUN = 0;
   private static final int CANCEL = 8;
   private static final int FLUSH = 16;
-  private static final int CHANGES = 24;
-  private static final int PROGRESS_JOB = 32;
-  private static final int FRACTION = 40;
-  private static final int TEXT_LENGTH = 48;
-  private static final int BEATS = 56;
-  private static final int TEXT = 64;
+  private static final int RECALL = 24;
+  private static final int LAST = 32;
+  private static final int CHANGES = 40;
+  private static final int PROGRESS_JOB = 48;
+  private static final int FRACTION = 56;
+  private static final int TEXT_LENGTH = 64;
+  private static final int BEATS = 72;
+  private static final int TEXT = 80;
   private static final int READ_AT_MOST = 100;
 
   private static final VarHandle WORDS =
@@ -131,5 +133,15 @@ final class Seat {
   /** Names the running job behind which results wait that the next SIGINT asks for. */
   void flush(long id) {
     words.putLong(FLUSH, id);
+  }
+
+  /**
+   * Names the running job behind which others wait that the next SIGINT asks for.
+   *
+   * @param last id of the last one of them
+   */
+  void recall(long id, long last) {
+    words.putLong(LAST, last);
+    WORDS.setVolatile(words, RECALL, id); // with an earlier last one it would ask for too few
   }
 }

@@ -23,6 +23,15 @@ import org.jspecify.annotations.Nullable;
  * makes those behind it wait. Knows all attempts that the supervisor holds. Not thread-safe.
  */
 final class JobDesk {
+  /**
+   * When all workers have run long jobs for so many looks, what waits goes back to the queue, for
+   * other supervisors: that costs more than a short wait is worth.
+   */
+  static final int PATIENT_LOOKS = 8;
+
+  /** A worker that gives nothing back is asked again for no more than so many looks. */
+  private static final int MOST_LONG_LOOKS = 1000;
+
   private final Deque<Assignment> waiting = new ArrayDeque<>();
   private final Set<AttemptRef> held = new HashSet<>();
 
@@ -37,8 +46,14 @@ final class JobDesk {
     /** Whether it has begun or ended one since the last look. */
     boolean moved;
 
-    /** Whether it ran all it can run and ended none of them from one look to the next. */
-    boolean isLong;
+    /**
+     * For how many looks in a row it has run all it can run and ended none of them from one look to
+     * the next.
+     */
+    int longLooks;
+
+    /** After so many of these it is asked, again, for what waits there. */
+    int nextQuestion = 1;
 
     Place(int width) {
       this.width = width;
@@ -46,6 +61,24 @@ final class JobDesk {
 
     List<AttemptRef> running() {
       return jobs.stream().limit(width).toList();
+    }
+
+    boolean isLong() {
+      return longLooks > 0;
+    }
+
+    /** Whether jobs wait there that can be had back; only one that runs one at a time gives any. */
+    boolean keepsJobsBack() {
+      return width == 1 && isLong() && longLooks <= MOST_LONG_LOOKS && jobs.size() > width;
+    }
+
+    /** Whether it is time to ask for them; it is again after twice as many looks. */
+    boolean isToBeAsked() {
+      if (!keepsJobsBack() || longLooks < nextQuestion) {
+        return false;
+      }
+      nextQuestion = 2 * longLooks;
+      return true;
     }
 
     void add(AttemptRef job) {
@@ -65,6 +98,9 @@ final class JobDesk {
 
   /** Attempts that have run and whose result is on its way to the scheduler. */
   private final Set<AttemptRef> going = new HashSet<>();
+
+  /** Attempts that were cancelled when a worker had them. */
+  private final Set<AttemptRef> unwanted = new HashSet<>();
 
   private RunTime runTime = RunTime.UNKNOWN;
 
@@ -163,7 +199,7 @@ final class JobDesk {
 
   /** How many jobs it should have: none waits there behind one that runs for long. */
   private int depth(Place place) {
-    return place.isLong ? place.width : runTime.depth(place.width);
+    return place.isLong() ? place.width : runTime.depth(place.width);
   }
 
   /**
@@ -174,10 +210,21 @@ final class JobDesk {
    */
   List<Assignment> look() {
     for (Place place : ready.values()) {
-      place.isLong = !place.moved && place.jobs.size() >= place.width;
+      boolean isLong = !place.moved && place.jobs.size() >= place.width;
+      place.longLooks = isLong ? place.longLooks + 1 : 0;
+      place.nextQuestion = isLong ? place.nextQuestion : 1;
       place.moved = false;
     }
-    if (ready.values().stream().anyMatch(place -> !place.isLong)) {
+    return stranded();
+  }
+
+  private boolean areAllLongFor(int looks) {
+    return ready.values().stream().allMatch(place -> place.longLooks >= looks);
+  }
+
+  /** The jobs that no worker has been given, and that all would keep waiting; held no more. */
+  List<Assignment> stranded() {
+    if (!areAllLongFor(PATIENT_LOOKS)) {
       return List.of();
     }
     List<Assignment> back = List.copyOf(waiting);
@@ -186,27 +233,75 @@ final class JobDesk {
     return back;
   }
 
-  /** Whether there are jobs, or may soon be, that wait behind one which may turn out to be long. */
+  /**
+   * Workers that are to be asked now for what they have been sent behind a long job. One that gives
+   * nothing back, as that job listens to nothing, is asked again after twice as many looks, and
+   * after some time no more.
+   */
+  List<String> recall() {
+    if (areAllLongFor(1) && !areAllLongFor(PATIENT_LOOKS)) {
+      return List.of();
+    }
+    return ready.entrySet().stream()
+        .filter(entry -> entry.getValue().isToBeAsked())
+        .map(Map.Entry::getKey)
+        .toList();
+  }
+
+  /** Whether there are jobs, or may soon be, that wait behind one which is long or may be. */
   boolean isWorthALook() {
     return !waiting.isEmpty()
         || ready.values().stream()
-            .anyMatch(place -> !place.jobs.isEmpty() && depth(place) > place.width);
+            .anyMatch(
+                place ->
+                    !place.jobs.isEmpty() && (depth(place) > place.width || place.keepsJobsBack()));
   }
 
-  /** The worker is through with these. */
+  /** The worker is through with these, and goes on. */
   void settled(String worker, List<Outcome> outcomes) {
     Place place = placeOf(worker);
     place.moved = true;
-    place.isLong = false;
+    place.longLooks = 0;
+    forget(worker, place, outcomes);
+  }
+
+  private void forget(String worker, Place place, List<Outcome> outcomes) {
     for (Outcome outcome : outcomes) {
       AttemptRef ref = outcome.ref();
       held.remove(ref);
+      unwanted.remove(ref);
       place.jobs.remove(ref);
     }
     if (place.jobs.isEmpty()) {
       leaving.remove(worker);
     }
     runTime = runTime.with(outcomes);
+  }
+
+  /**
+   * The worker has given back what waited there behind a long job, which runs on: it is the next to
+   * be handed out.
+   *
+   * @param outcomes of jobs that it is through with
+   * @return those that were cancelled meanwhile; held no more
+   */
+  List<Assignment> returned(String worker, List<Assignment> jobs, List<Outcome> outcomes) {
+    Place place = placeOf(worker);
+    List<Assignment> cancelled = new ArrayList<>();
+    for (int i = jobs.size() - 1; i >= 0; i--) {
+      Assignment job = jobs.get(i);
+      place.jobs.remove(job.ref());
+      if (unwanted.remove(job.ref())) {
+        held.remove(job.ref());
+        cancelled.add(job);
+      } else {
+        waiting.addFirst(job);
+      }
+    }
+    place.moved = false;
+    place.longLooks = Math.max(1, place.longLooks);
+    forget(worker, place, outcomes);
+    return cancelled;
   }
 
   /**
@@ -223,10 +318,13 @@ final class JobDesk {
     return place == null ? leaving.computeIfAbsent(worker, key -> new Place(1)) : place;
   }
 
-  /** Takes those of these attempts that no worker has been given out of the queue. */
+  /**
+   * Takes those of these attempts that no worker has been given out of the queue, also when a
+   * worker gives them back later.
+   */
   List<Assignment> withdraw(List<AttemptRef> attempts) {
-    Set<AttemptRef> wanted = new HashSet<>(attempts);
-    return withdrawIf(wanted);
+    attempts.stream().filter(each -> workerOf(each).isPresent()).forEach(unwanted::add);
+    return withdrawIf(new HashSet<>(attempts));
   }
 
   /** Takes all that no worker has been given out of the queue. */

@@ -75,6 +75,9 @@ final class JobPipe {
 
   private long nextId = 1;
 
+  /** Id of the last job that the process was asked to give back; 0 when it was not. */
+  private long recalled;
+
   /**
    * A pipe with nothing in it.
    *
@@ -116,16 +119,37 @@ final class JobPipe {
   }
 
   /**
+   * Asks for what waits behind the job that the process began last.
+   *
+   * @param begun its id; 0 when it has begun none
+   * @return id of the last job that is to be given back; empty when none waits behind that one, or
+   *     the process has yet to begin the first one that it has not answered
+   */
+  OptionalLong recall(long begun) {
+    long last = waiting.isEmpty() ? 0 : waiting.getLast().id;
+    if (width > 1 || begun < head() || begun >= last) {
+      return OptionalLong.empty();
+    }
+    recalled = last;
+    return OptionalLong.of(last);
+  }
+
+  /**
    * Takes answers. Of jobs that were answered together nobody knows how long each took: they share
    * the time.
    *
    * @param outcomes gets the outcomes they are; those of the frames before a bad one, too
+   * @param returned gets the jobs that are given back, likewise
    * @throws IllegalArgumentException when a frame answers nothing that was asked; the text is for
    *     people, and the job it named is still here
    */
-  void answered(List<Frame> frames, long now, List<Outcome> outcomes) {
+  void answered(List<Frame> frames, long now, List<Outcome> outcomes, List<Assignment> returned) {
     long shared = frames.size() > 1 ? shareOf(frames, now) : -1;
     for (Frame frame : frames) {
+      if (frame.type() == Frame.Type.RETURNED) {
+        giveBack(frame.id(), returned);
+        continue;
+      }
       int place = answeredBy(frame);
       Sent entry = running.get(place);
       long micros = shared >= 0 ? shared : (now - entry.since) / 1000;
@@ -141,14 +165,32 @@ final class JobPipe {
     }
   }
 
+  private void giveBack(long last, List<Assignment> returned) {
+    if (last > recalled || waiting.isEmpty() || last < waiting.getFirst().id) {
+      throw new IllegalArgumentException(
+          "it gave back job " + last + ", which it was not asked for");
+    }
+    while (!waiting.isEmpty() && waiting.getFirst().id <= last) {
+      Sent entry = waiting.removeFirst();
+      if (entry.unwanted) {
+        unwanted--;
+      }
+      returned.add(entry.job);
+    }
+  }
+
   private long shareOf(List<Frame> frames, long now) {
     long nanos = 0;
+    long answers = 0;
+    for (Frame frame : frames) {
+      answers += frame.type() == Frame.Type.RETURNED ? 0 : 1;
+    }
     for (Sent entry : running) {
       if (width == 1 || frames.stream().anyMatch(frame -> frame.id() == entry.id)) {
         nanos += now - entry.since;
       }
     }
-    return nanos / 1000 / frames.size();
+    return nanos / 1000 / Math.max(1, answers);
   }
 
   /** The place of the running job that it answers. */
@@ -193,7 +235,7 @@ final class JobPipe {
         }
         yield end(job, Outcome.Kind.FAILED, raised, micros);
       }
-      case HELLO, JOB, SHUTDOWN, CANCEL ->
+      case HELLO, JOB, SHUTDOWN, CANCEL, RETURNED ->
           throw new IllegalArgumentException("it sent a frame of type " + frame.type());
     };
   }

@@ -31,6 +31,14 @@ public interface ServerProcess {
    */
   void nudge(long id);
 
+  /**
+   * Asks for the jobs that wait behind the job of this id, if it is the one that runs: the process
+   * answers with {@link Frame.Type#RETURNED}, late when the job listens to nothing.
+   *
+   * @param last id of the last one that is to be given back
+   */
+  void recall(long id, long last);
+
   /** Has the process write down where its threads are, if it can, for the cause of its end. */
   void recordStacks();
 

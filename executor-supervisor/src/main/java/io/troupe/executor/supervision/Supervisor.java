@@ -399,9 +399,21 @@ public final class Supervisor {
               .count();
     }
     changedJobs();
+    if (!settled.returned().isEmpty()) {
+      return onReturned(settled);
+    }
     desk.settled(settled.worker(), settled.outcomes());
     place();
     settleSoon(settled.worker(), withoutBlobs(settled.outcomes()));
+    return Behaviors.same();
+  }
+
+  private Behavior<Command> onReturned(WorkerFact.Settled settled) {
+    settleCancelled(desk.returned(settled.worker(), settled.returned(), settled.outcomes()));
+    place();
+    settle(withoutBlobs(settled.outcomes()));
+    announce();
+    giveBackStranded(desk.stranded());
     return Behaviors.same();
   }
 
@@ -510,15 +522,24 @@ public final class Supervisor {
 
   /** What would wait behind a long job is for others to do. */
   private Behavior<Command> look() {
-    List<Assignment> stranded = desk.look();
-    if (!stranded.isEmpty()) {
-      settle(giveBack(stranded, "its supervisor's workers run long jobs"));
-    }
+    giveBackStranded(desk.look());
     announce();
+    for (String worker : desk.recall()) {
+      Seat seat = workers.get(worker);
+      if (seat != null) {
+        seat.actor.tell(Worker.Recall.NOW);
+      }
+    }
     if (!desk.isWorthALook()) {
       timers.cancel(Timer.LOOK);
     }
     return Behaviors.same();
+  }
+
+  private void giveBackStranded(List<Assignment> stranded) {
+    if (!stranded.isEmpty()) {
+      settle(giveBack(stranded, "its supervisor's workers run long jobs"));
+    }
   }
 
   // ---- the queue
@@ -621,12 +642,13 @@ public final class Supervisor {
   }
 
   private void onCancel(List<AttemptRef> attempts) {
-    Cause cause = Cause.of(Cause.Kind.KILLED, "the job was cancelled");
-    settle(
-        desk.withdraw(attempts).stream()
-            .map(job -> outcome(job, Outcome.Kind.CANCELLED, cause))
-            .toList());
+    settleCancelled(desk.withdraw(attempts));
     workers.values().forEach(seat -> seat.actor.tell(new Worker.Cancel(attempts)));
+  }
+
+  private void settleCancelled(List<Assignment> jobs) {
+    Cause cause = Cause.of(Cause.Kind.KILLED, "the job was cancelled");
+    settle(jobs.stream().map(job -> outcome(job, Outcome.Kind.CANCELLED, cause)).toList());
   }
 
   private List<Outcome> giveBack(List<Assignment> jobs, String why) {

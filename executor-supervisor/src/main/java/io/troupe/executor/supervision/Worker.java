@@ -44,6 +44,11 @@ final class Worker {
   /** Ends those of these attempts that it has. */
   record Cancel(List<AttemptRef> attempts) implements Command {}
 
+  /** Has its process give back what it has been sent behind the job that runs, and not begun. */
+  enum Recall implements Command {
+    NOW
+  }
+
   /** Asks what an attempt that it may have has yielded since that place. */
   record ReadParts(AttemptRef attempt, long place, ActorRef<Parts> replyTo) implements Command {}
 
@@ -281,6 +286,7 @@ final class Worker {
         .onMessage(Run.class, run -> run(run.jobs(), server, pipe))
         .onMessage(Cancel.class, cancel -> cancel(cancel.attempts(), server, pipe))
         .onMessage(ReadParts.class, read -> readParts(read, server, pipe))
+        .onMessageEquals(Recall.NOW, () -> recall(server, pipe))
         .onMessage(Stop.class, stop -> drain(server, pipe, stop.grace()))
         .onMessageEquals(Timer.JOB_DEADLINE, () -> onJobDeadline(server, pipe))
         .onMessageEquals(Timer.INTERRUPT_OVER, () -> onInterruptOver(server, pipe))
@@ -339,19 +345,20 @@ final class Worker {
   private Behavior<Command> onReceived(
       ServerEvent.Received received, ServerProcess server, JobPipe pipe) {
     List<Outcome> outcomes = new ArrayList<>(received.frames().size());
+    List<Assignment> returned = new ArrayList<>(0);
     try {
-      pipe.answered(received.frames(), nanoClock.getAsLong(), outcomes);
+      pipe.answered(received.frames(), nanoClock.getAsLong(), outcomes, returned);
     } catch (IllegalArgumentException e) {
       return doomed(
           server, new Doom(Cause.Kind.USER, "the process was killed: " + e.getMessage(), true));
     } finally {
-      if (!outcomes.isEmpty()) { // what came before a bad frame counts
+      if (!outcomes.isEmpty() || !returned.isEmpty()) { // what came before a bad frame counts
         outcomes.replaceAll(outcome -> withOwnFile(outcome, server));
-        supervisor.tell(new WorkerFact.Settled(id, outcomes));
+        supervisor.tell(new WorkerFact.Settled(id, outcomes, returned));
       }
     }
-    crashes = 0;
-    wear.did(received.frames().size());
+    crashes = outcomes.isEmpty() ? crashes : 0;
+    wear.did(outcomes.size());
     endings.keepRunning(pipe);
     armDeadline(pipe);
     interruptIfUnwanted(server, pipe);
@@ -477,6 +484,12 @@ final class Worker {
     }
     nudgeNext = begun;
     armNudge(pipe);
+    return Behaviors.same();
+  }
+
+  private static Behavior<Command> recall(ServerProcess server, JobPipe pipe) {
+    long begun = server.begun().orElse(0L);
+    pipe.recall(begun).ifPresent(last -> server.recall(begun, last));
     return Behaviors.same();
   }
 

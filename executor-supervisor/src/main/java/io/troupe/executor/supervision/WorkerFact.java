@@ -2,6 +2,7 @@ package io.troupe.executor.supervision;
 
 import io.troupe.model.Cause;
 import io.troupe.model.WorkerState;
+import io.troupe.protocol.Assignment;
 import io.troupe.protocol.Outcome;
 import io.troupe.protocol.WorkerStatus.ProcessStatus;
 import java.util.List;
@@ -28,8 +29,19 @@ sealed interface WorkerFact {
       @Nullable ServerProcess server)
       implements WorkerFact {}
 
-  /** Jobs it was given have ended so. */
-  record Settled(String worker, List<Outcome> outcomes) implements WorkerFact {}
+  /**
+   * What has become of jobs that it was given.
+   *
+   * @param outcomes how some have ended
+   * @param returned others, which its process has given back as they wait behind a long one
+   */
+  record Settled(String worker, List<Outcome> outcomes, List<Assignment> returned)
+      implements WorkerFact {
+
+    Settled(String worker, List<Outcome> outcomes) {
+      this(worker, outcomes, List.of());
+    }
+  }
 
   /**
    * It is over; the last fact.

@@ -282,6 +282,44 @@ class LocalServersTest {
     expect(ServerEvent.Received.class);
   }
 
+  @ParameterizedTest
+  @ValueSource(booleans = {false, true})
+  void jobs_are_had_back_that_wait_behind_a_running_one(boolean forked) throws Exception {
+    module(
+        """
+        import os, time
+        def hold(path):
+            print("holding")
+            while not os.path.exists(path): time.sleep(0.01)
+        def one(_): return 1
+        """);
+    serving = new Serving(1, forked);
+    launch(WorkerProtocol.FRAMES, FRAMES, List.of());
+    expect(ServerEvent.Started.class);
+    expect(ServerEvent.Answered.class);
+    Path end = folder.resolve("end");
+    send(1, "hold", "\"" + end + "\"");
+    send(2, "one", "null");
+    send(3, "one", "null");
+    Path output = folder.resolve("worker-mine.0.1.stdout");
+    eventually("the job runs", () -> Files.exists(output));
+    server.recall(1, 2);
+    assertThat(answers(1)).containsExactly("RETURNED 2");
+    Files.createFile(end);
+    assertThat(answers(2)).containsExactly("RESULT 1", "RESULT 3");
+    assertThat(server.begun()).contains(3L);
+  }
+
+  private List<String> answers(int count) throws InterruptedException {
+    List<String> answers = new ArrayList<>();
+    while (answers.size() < count) {
+      expect(ServerEvent.Received.class)
+          .frames()
+          .forEach(frame -> answers.add(frame.type() + " " + frame.id()));
+    }
+    return answers;
+  }
+
   @Test
   void a_module_that_does_not_import_ends_with_its_code_and_the_reason() throws Exception {
     module("import nothing_of_that_name\n");

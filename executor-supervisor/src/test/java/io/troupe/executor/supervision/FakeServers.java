@@ -183,7 +183,7 @@ final class FakeServers implements ServerLauncher {
       return poll(jobs, "job");
     }
 
-    /** The next of: interrupt ID, nudge ID, stacks, terminate, kill. */
+    /** The next of: interrupt ID, nudge ID, recall ID to LAST, stacks, terminate, kill. */
     String told() {
       return poll(told, "order");
     }
@@ -231,6 +231,11 @@ final class FakeServers implements ServerLauncher {
     @Override
     public void nudge(long id) {
       told.add("nudge " + id);
+    }
+
+    @Override
+    public void recall(long id, long last) {
+      told.add("recall " + id + " to " + last);
     }
 
     @Override

@@ -1,22 +1,27 @@
 package io.troupe.executor.supervision;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import io.troupe.model.Cause;
 import io.troupe.model.ContentType;
 import io.troupe.protocol.Assignment;
 import io.troupe.protocol.AttemptRef;
 import io.troupe.protocol.Outcome;
+import io.troupe.protocol.codec.Frame;
 import java.time.Duration;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import java.util.stream.IntStream;
+import java.util.stream.LongStream;
 import org.junit.jupiter.api.DisplayNameGeneration;
 import org.junit.jupiter.api.DisplayNameGenerator;
 import org.junit.jupiter.api.Nested;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
+import org.junit.jupiter.params.provider.ValueSource;
 
 /** The supervisor's and workers' pure rules. */
 @DisplayNameGeneration(DisplayNameGenerator.ReplaceUnderscores.class)
@@ -218,19 +223,142 @@ class RulesTest {
       assertThat(desk.capacity()).isEqualTo(2 * RunTime.MAX_DEPTH);
     }
 
+    private void look(int looks) {
+      for (int i = 0; i < looks; i++) {
+        assertThat(desk.look()).isEmpty();
+      }
+    }
+
     @Test
-    void gives_back_what_waits_where_all_workers_run_long_jobs() {
+    void gives_back_what_waits_where_all_workers_run_long_jobs_for_some_time() {
       learnThatJobsAreQuick();
       desk.ready("a", 1);
       desk.take(List.of(job("long")));
       desk.place();
-      desk.look();
-      desk.look();
+      look(2);
       desk.take(jobs(1, 2));
       assertThat(placed()).isEmpty();
+      look(JobDesk.PATIENT_LOOKS - 2);
       assertThat(desk.look()).extracting(Assignment::job).containsExactly("j1", "j2");
       assertThat(desk.held()).containsExactly(new AttemptRef("long", 1));
       assertThat(desk.look()).isEmpty();
+    }
+
+    /** Worker a has j1, which runs for long, and all others up to the last one behind it. */
+    private void getStuck(int last) {
+      learnThatJobsAreQuick();
+      desk.ready("a", 1);
+      desk.take(jobs(1, last));
+      desk.place();
+      desk.look();
+      assertThat(desk.recall()).isEmpty();
+      desk.look();
+    }
+
+    @Test
+    void gives_other_workers_first_what_was_sent_behind_a_job_that_turns_out_long() {
+      getStuck(4);
+      desk.ready("b", 1);
+      assertThat(desk.recall()).containsExactly("a");
+      desk.take(jobs(5, 5));
+      desk.returned("a", jobs(2, 4), List.of());
+      assertThat(placed()).isEqualTo(Map.of("b", List.of("j2", "j3", "j4", "j5")));
+      assertThat(desk.runningOn("a")).containsExactly("j1");
+      assertThat(desk.held()).hasSize(5);
+      desk.look();
+      assertThat(desk.recall()).isEmpty();
+    }
+
+    @Test
+    void sends_nothing_behind_a_long_job_again_also_when_results_come_with_what_is_returned() {
+      getStuck(4);
+      desk.ready("b", 1);
+      desk.returned("a", jobs(3, 4), List.of(outcome("j1", 0, 1)));
+      assertThat(placed()).isEqualTo(Map.of("b", List.of("j3", "j4")));
+      assertThat(desk.held()).hasSize(3);
+      desk.settled("b", List.of(outcome("j3", 0, 1), outcome("j4", 0, 1)));
+      desk.look();
+      assertThat(desk.capacity()).isEqualTo(1 + RunTime.MAX_DEPTH);
+    }
+
+    @Test
+    void
+        has_back_what_waits_behind_long_jobs_where_all_run_them_after_some_time_and_gives_it_back() {
+      getStuck(3);
+      look(JobDesk.PATIENT_LOOKS - 2);
+      assertThat(desk.recall()).isEmpty();
+      desk.look();
+      assertThat(desk.recall()).containsExactly("a");
+      desk.returned("a", jobs(2, 3), List.of());
+      assertThat(placed()).isEmpty();
+      assertThat(desk.stranded()).extracting(Assignment::job).containsExactly("j2", "j3");
+      assertThat(desk.held()).containsExactly(new AttemptRef("j1", 1));
+    }
+
+    @Test
+    void asks_ever_more_rarely_for_what_it_is_not_given_back_and_at_last_no_more() {
+      getStuck(2);
+      desk.ready("b", 1);
+      StringBuilder asked = new StringBuilder();
+      int looks = 1;
+      while (desk.isWorthALook()) {
+        asked.append(desk.recall().isEmpty() ? "" : looks + " ");
+        desk.look();
+        looks++;
+      }
+      assertThat(asked.toString()).isEqualTo("1 2 4 8 16 32 64 128 256 512 ");
+      desk.settled("a", List.of(outcome("j1", 0, 1)));
+      assertThat(desk.isWorthALook()).isTrue();
+      look(2);
+      assertThat(desk.recall()).isEmpty();
+    }
+
+    @Test
+    void knows_what_was_cancelled_while_a_worker_had_it_when_that_comes_back() {
+      getStuck(4);
+      desk.ready("b", 1);
+      assertThat(desk.withdraw(List.of(new AttemptRef("j1", 1), new AttemptRef("j3", 1))))
+          .isEmpty();
+      assertThat(desk.returned("a", jobs(2, 4), List.of()))
+          .extracting(Assignment::job)
+          .containsExactly("j3");
+      assertThat(placed()).isEqualTo(Map.of("b", List.of("j2", "j4")));
+      assertThat(desk.held()).hasSize(3);
+    }
+
+    @Test
+    void lets_an_exclusive_job_have_the_next_idle_worker_after_those_that_are_returned() {
+      getStuck(3);
+      desk.ready("b", 1);
+      desk.take(List.of(job("alone", 1, true)));
+      assertThat(placed()).isEqualTo(Map.of("b", List.of("alone")));
+      desk.take(List.of(job("next", 1, true), job("last")));
+      desk.returned("a", jobs(2, 3), List.of());
+      assertThat(placed()).isEqualTo(Map.of("b", List.of("j2", "j3")));
+      desk.settled("b", List.of(outcome("alone", 0, 1), outcome("j2", 0, 1), outcome("j3", 0, 1)));
+      assertThat(placed()).isEqualTo(Map.of("b", List.of("next", "last")));
+    }
+
+    @Test
+    void takes_back_what_a_worker_returns_that_takes_no_more() {
+      getStuck(3);
+      desk.unready("a");
+      desk.returned("a", jobs(2, 3), List.of(outcome("j1", 0, 1)));
+      assertThat(desk.workerOf(new AttemptRef("j2", 1))).isEmpty();
+      assertThat(desk.withdrawAll()).extracting(Assignment::job).containsExactly("j2", "j3");
+      assertThat(desk.held()).isEmpty();
+    }
+
+    @Test
+    void asks_for_nothing_where_several_jobs_run_at_once() {
+      learnThatJobsAreQuick();
+      desk.ready("a", 2);
+      desk.take(jobs(1, 5));
+      desk.place();
+      desk.look();
+      desk.look();
+      assertThat(desk.recall()).isEmpty();
+      assertThat(desk.isWorthALook()).isFalse();
     }
 
     @Test
@@ -256,6 +384,82 @@ class RulesTest {
           .containsExactly("j3");
       assertThat(desk.withdrawAll()).extracting(Assignment::job).containsExactly("j2");
       assertThat(desk.held()).containsExactly(new AttemptRef("j1", 1));
+    }
+  }
+
+  @Nested
+  @DisplayNameGeneration(DisplayNameGenerator.ReplaceUnderscores.class)
+  class The_pipe_to_a_process {
+    private final JobPipe pipe = new JobPipe("w", 1);
+    private final List<Outcome> outcomes = new ArrayList<>();
+    private final List<Assignment> returned = new ArrayList<>();
+
+    private void answer(Frame.Type type, long... ids) {
+      pipe.answered(
+          LongStream.of(ids)
+              .mapToObj(id -> new Frame(type, ContentType.JSON, id, "", new byte[0]))
+              .toList(),
+          0,
+          outcomes,
+          returned);
+    }
+
+    @Test
+    void asks_for_what_waits_behind_the_job_that_was_begun_last() {
+      assertThat(pipe.recall(0)).isEmpty();
+      pipe.add(jobs(1, 4), 0);
+      assertThat(pipe.recall(0)).isEmpty();
+      assertThat(pipe.recall(1)).hasValue(4);
+      assertThat(pipe.recall(3)).hasValue(4);
+      assertThat(pipe.recall(4)).isEmpty();
+      answer(Frame.Type.RESULT, 1, 2);
+      assertThat(pipe.recall(2)).isEmpty();
+    }
+
+    @Test
+    void forgets_what_is_given_back() {
+      pipe.add(jobs(1, 4), 0);
+      pipe.recall(1);
+      pipe.add(jobs(5, 5), 0);
+      pipe.cancel(List.of(new AttemptRef("j3", 1), new AttemptRef("j5", 1)));
+      answer(Frame.Type.RETURNED, 4);
+      assertThat(returned).extracting(Assignment::job).containsExactly("j2", "j3", "j4");
+      assertThat(pipe.size()).isEqualTo(2);
+      assertThat(pipe.unwanted()).isEmpty();
+      answer(Frame.Type.RESULT, 1);
+      assertThat(pipe.unwanted()).containsExactly(5L);
+      answer(Frame.Type.RESULT, 5);
+      assertThat(outcomes).extracting(Outcome::job).containsExactly("j1", "j5");
+    }
+
+    @Test
+    void takes_results_and_what_is_given_back_together() {
+      pipe.add(jobs(1, 4), 0);
+      pipe.recall(2);
+      List<Frame> frames =
+          List.of(
+              new Frame(Frame.Type.RESULT, ContentType.JSON, 1, "", new byte[0]),
+              new Frame(Frame.Type.RETURNED, ContentType.JSON, 4, "", new byte[0]));
+      pipe.answered(frames, 6_000, outcomes, returned);
+      assertThat(outcomes).extracting(Outcome::runMicros).containsExactly(6L);
+      assertThat(returned).extracting(Assignment::job).containsExactly("j3", "j4");
+      assertThat(pipe.head()).isEqualTo(2);
+    }
+
+    @ParameterizedTest
+    @ValueSource(longs = {0, 1, 4, 5, Long.MAX_VALUE})
+    void refuses_what_is_given_back_without_having_been_asked_for(long last) {
+      pipe.add(jobs(1, 3), 0);
+      pipe.recall(1);
+      pipe.add(jobs(4, 4), 0);
+      assertThatThrownBy(() -> answer(Frame.Type.RETURNED, last))
+          .isInstanceOf(IllegalArgumentException.class)
+          .hasMessage("it gave back job " + last + ", which it was not asked for");
+      assertThat(returned).isEmpty();
+      answer(Frame.Type.RETURNED, 3);
+      assertThatThrownBy(() -> answer(Frame.Type.RETURNED, 3))
+          .isInstanceOf(IllegalArgumentException.class);
+      assertThat(pipe.size()).isEqualTo(2);
     }
   }
 

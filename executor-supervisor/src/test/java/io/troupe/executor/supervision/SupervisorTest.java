@@ -1,5 +1,6 @@
 package io.troupe.executor.supervision;
 
+import static io.troupe.protocol.Outcome.Kind.SUCCEEDED;
 import static java.nio.charset.StandardCharsets.UTF_8;
 import static org.assertj.core.api.Assertions.assertThat;
 
@@ -19,6 +20,7 @@ import io.troupe.protocol.SchedulerToSupervisor;
 import io.troupe.protocol.SupervisorToQueue;
 import io.troupe.protocol.SupervisorToScheduler;
 import io.troupe.protocol.TaskData;
+import io.troupe.protocol.codec.Frame;
 import java.io.IOException;
 import java.nio.file.Path;
 import java.time.Duration;
@@ -248,10 +250,80 @@ class SupervisorTest {
     actors.pass(Duration.ofMillis(100));
     fromQueue(SupervisorToQueue.Pull.class, pull -> pull.capacity() == 1);
     assign(1, "late");
-    actors.pass(Duration.ofMillis(50));
+    for (int look = 1; look < JobDesk.PATIENT_LOOKS; look++) {
+      actors.pass(Duration.ofMillis(50));
+    }
     assertThat(settled("late").outcomes().get(0).kind()).isEqualTo(Outcome.Kind.NOT_STARTED);
     server.answerWithId(id);
     assertThat(settled("long").capacity()).isGreaterThan(1);
+  }
+
+  /** A job whose process has begun it, and turns out long; the others are behind it. */
+  private FakeServer stuck(String... jobs) throws Exception {
+    FakeServer server = readyWorker("w1");
+    registered(1);
+    assign(0, "quick");
+    server.answer(1);
+    settled("quick");
+    assign(1, jobs);
+    for (int job = 0; job < jobs.length; job++) {
+      server.expectJob();
+    }
+    server.began(2);
+    return server;
+  }
+
+  private String recalled(FakeServer server) {
+    return server.toldWhen(() -> actors.pass(Duration.ofMillis(50)));
+  }
+
+  @Test
+  void what_was_sent_behind_a_job_that_runs_long_goes_to_another_worker() throws Exception {
+    FakeServer first = stuck("long", "j1", "j2");
+    FakeServer second = readyWorker("w2");
+    assertThat(recalled(first)).isEqualTo("recall 2 to 4");
+    first.frames(Frame.Type.RETURNED, 4);
+    second.answer(2);
+    assertThat(settled("j1").outcomes()).extracting(Outcome::kind).contains(SUCCEEDED);
+    first.answerWithId(2);
+    assertThat(settled("long").outcomes().get(0).kind()).isEqualTo(SUCCEEDED);
+    actors.pass(LEASE.dividedBy(3));
+    assertThat(fromQueue(SupervisorToQueue.Renew.class, renew -> renew.held().isEmpty()).capacity())
+        .isGreaterThan(2);
+  }
+
+  @Test
+  void where_all_workers_run_long_jobs_what_was_sent_behind_them_goes_back() throws Exception {
+    FakeServer server = stuck("long", "j1", "j2");
+    assertThat(recalled(server)).isEqualTo("recall 2 to 4");
+    server.frames(Frame.Type.RETURNED, 4);
+    SupervisorToQueue.Settle back = settled("j1");
+    assertThat(back.outcomes())
+        .extracting(each -> each.job() + " " + each.kind())
+        .containsExactly("j1 NOT_STARTED", "j2 NOT_STARTED");
+    assertThat(back.capacity()).isEqualTo(1);
+  }
+
+  @Test
+  void a_job_that_is_cancelled_and_comes_back_is_cancelled_without_having_run() throws Exception {
+    FakeServer server = stuck("long", "j1", "j2");
+    assertThat(recalled(server)).isEqualTo("recall 2 to 4");
+    fromScheduler(1, new SchedulerToSupervisor.Cancel(List.of(new AttemptRef("j2", 1))));
+    server.frames(Frame.Type.RETURNED, 4);
+    assertThat(settled("j2").outcomes().get(0).kind()).isEqualTo(Outcome.Kind.CANCELLED);
+    assertThat(settled("j1").outcomes().get(0).kind()).isEqualTo(Outcome.Kind.NOT_STARTED);
+    assertThat(server.toldNothing()).isTrue();
+  }
+
+  @Test
+  void what_a_worker_gives_back_that_was_told_to_end_goes_back() throws Exception {
+    FakeServer server = stuck("long", "j1", "j2");
+    assertThat(recalled(server)).isEqualTo("recall 2 to 4");
+    supervisor.tell(new Supervisor.Kill("w1", Optional.of(Duration.ofSeconds(10))));
+    server.frames(Frame.Type.RETURNED, 4);
+    assertThat(settled("j1").outcomes().get(0).kind()).isEqualTo(Outcome.Kind.NOT_STARTED);
+    server.answerWithId(2);
+    assertThat(settled("long").outcomes().get(0).kind()).isEqualTo(SUCCEEDED);
   }
 
   private static String[] jobs(int count) {

@@ -141,16 +141,15 @@ class WorkerTest {
   }
 
   private List<Outcome> expectSettled() {
-    return facts
-        .fishForMessage(
-            Duration.ofSeconds(10),
-            fact ->
-                fact instanceof WorkerFact.Settled
-                    ? akka.actor.testkit.typed.javadsl.FishingOutcomes.complete()
-                    : akka.actor.testkit.typed.javadsl.FishingOutcomes.continueAndIgnore())
-        .stream()
-        .flatMap(fact -> ((WorkerFact.Settled) fact).outcomes().stream())
-        .toList();
+    return expectSettledFact().outcomes();
+  }
+
+  private WorkerFact.Settled expectSettledFact() {
+    while (true) {
+      if (facts.receiveMessage() instanceof WorkerFact.Settled settled) {
+        return settled;
+      }
+    }
   }
 
   private WorkerFact.Ended expectEnded() {
@@ -431,6 +430,120 @@ class WorkerTest {
     assertThat(server.toldNothing()).isTrue();
     server.began(2);
     assertThat(server.toldWhen(() -> actors.pass(Duration.ofMillis(50)))).isEqualTo("nudge 2");
+  }
+
+  /** The process has begun the first of these jobs, and is asked for the others. */
+  private FakeServer askedForAllBehind(String... jobs) {
+    FakeServer server = readyServer();
+    run(jobs);
+    server.began(1);
+    worker.tell(Worker.Recall.NOW);
+    assertThat(server.told()).isEqualTo("recall 1 to " + jobs.length);
+    return server;
+  }
+
+  private static List<String> returned(WorkerFact.Settled settled) {
+    return settled.returned().stream().map(Assignment::job).toList();
+  }
+
+  @Test
+  void what_waits_behind_a_job_is_had_back_from_the_process_and_is_no_work_of_its() {
+    restart(2, Duration.ZERO, 0, Duration.ZERO);
+    FakeServer server = askedForAllBehind("a", "b", "c");
+    server.frames(Frame.Type.RETURNED, 3);
+    WorkerFact.Settled settled = expectSettledFact();
+    assertThat(settled.outcomes()).isEmpty();
+    assertThat(returned(settled)).containsExactly("b", "c");
+    worker.tell(Worker.Recall.NOW);
+    server.answerWithId(1);
+    assertThat(kinds(expectSettled())).containsExactly("a SUCCEEDED");
+    assertThat(servers.none()).isTrue(); // it has done one job, not two or three
+    run("b");
+    server.answerWithId(4);
+    assertThat(kinds(expectSettled())).containsExactly("b SUCCEEDED");
+    assertThat(server.toldNothing()).isTrue();
+  }
+
+  @Test
+  void nothing_is_asked_for_where_no_job_has_begun_or_none_waits() {
+    FakeServer server = readyServer();
+    run("a", "b");
+    worker.tell(Worker.Recall.NOW);
+    server.answerWithId(1);
+    expectSettled();
+    server.began(2);
+    worker.tell(Worker.Recall.NOW);
+    server.answerWithId(2);
+    expectSettled();
+    assertThat(server.toldNothing()).isTrue();
+  }
+
+  @Test
+  void a_process_that_ends_before_it_gives_back_what_it_was_asked_for_has_not_started_it() {
+    FakeServer server = askedForAllBehind("a", "b", "c");
+    server.dieBy(9);
+    assertThat(kinds(expectSettled())).containsExactly("a LOST", "b NOT_STARTED", "c NOT_STARTED");
+  }
+
+  @Test
+  void a_process_that_ends_after_it_has_given_jobs_back_has_only_lost_the_one_that_ran() {
+    FakeServer server = askedForAllBehind("a", "b", "c");
+    server.frames(Frame.Type.RETURNED, 3);
+    assertThat(returned(expectSettledFact())).containsExactly("b", "c");
+    server.dieBy(9);
+    assertThat(kinds(expectSettled())).containsExactly("a LOST");
+  }
+
+  @Test
+  void a_process_that_goes_on_instead_of_giving_jobs_back_is_left_alone() {
+    FakeServer server = askedForAllBehind("a", "b", "c");
+    server.answerWithId(1, 2, 3);
+    assertThat(kinds(expectSettled())).containsExactly("a SUCCEEDED", "b SUCCEEDED", "c SUCCEEDED");
+    run("d");
+    server.answerWithId(4);
+    assertThat(kinds(expectSettled())).containsExactly("d SUCCEEDED");
+    assertThat(server.toldNothing()).isTrue();
+  }
+
+  @Test
+  void jobs_are_given_back_also_when_the_worker_is_told_to_stop_meanwhile() {
+    FakeServer server = askedForAllBehind("a", "b", "c");
+    worker.tell(new Worker.Stop(Duration.ofSeconds(10)));
+    expectState(WorkerState.DRAINING);
+    server.frames(Frame.Type.RETURNED, 3);
+    assertThat(returned(expectSettledFact())).containsExactly("b", "c");
+    assertThat(server.toldNothing()).isTrue();
+    server.answerWithId(1);
+    assertThat(kinds(expectSettled())).containsExactly("a SUCCEEDED");
+    assertThat(server.told()).isEqualTo("terminate");
+  }
+
+  @Test
+  void jobs_are_given_back_also_when_the_running_one_is_interrupted_to_stop_the_worker() {
+    FakeServer server = askedForAllBehind("a", "b");
+    worker.tell(new Worker.Stop(Duration.ofSeconds(10)));
+    expectState(WorkerState.DRAINING);
+    actors.pass(Duration.ofSeconds(6));
+    assertThat(server.told()).isEqualTo("interrupt 1");
+    server.frames(Frame.Type.RETURNED, 2);
+    assertThat(returned(expectSettledFact())).containsExactly("b");
+    server.failWithId(1, "cancelled", "{}");
+    assertThat(kinds(expectSettled())).containsExactly("a LOST");
+    assertThat(server.told()).isEqualTo("terminate");
+  }
+
+  @Test
+  void a_process_that_gives_back_what_it_was_not_asked_for_is_killed() {
+    FakeServer server = readyServer();
+    run("a", "b", "c");
+    server.frames(Frame.Type.RETURNED, 3);
+    assertThat(server.told()).isEqualTo("kill");
+    server.began(1);
+    server.dieBy(9);
+    List<Outcome> outcomes = expectSettled();
+    assertThat(kinds(outcomes)).containsExactly("a LOST", "b NOT_STARTED", "c NOT_STARTED");
+    assertThat(outcomes.get(0).cause().message())
+        .isEqualTo("the process was killed: it gave back job 3, which it was not asked for");
   }
 
   @Test
