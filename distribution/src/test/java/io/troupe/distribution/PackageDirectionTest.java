@@ -21,7 +21,11 @@ class PackageDirectionTest {
 
   private static final String COMMON_MODEL = "io.troupe.model..";
   private static final String[] COMMON = {
-    COMMON_MODEL, "io.troupe.protocol..", "io.troupe.mesos..", "io.troupe.os.."
+    COMMON_MODEL,
+    "io.troupe.protocol..",
+    "io.troupe.mesos..",
+    "io.troupe.os..",
+    "io.troupe.timers.."
   };
 
   private static final JavaClasses TROUPE =
@@ -41,6 +45,7 @@ class PackageDirectionTest {
     "io.troupe.model.., io.troupe.model..",
     "io.troupe.mesos.., io.troupe.mesos..",
     "io.troupe.os.., io.troupe.os..",
+    "io.troupe.timers.., io.troupe.timers..",
   })
   void what_all_share_knows_nobody(String owner, String itself) {
     noClasses()
