@@ -117,7 +117,13 @@ public final class Main {
       ActorSystem<Supervisor.Command> system =
           ActorSystem.create(
               Supervisor.create(
-                  SupervisorSettings.from(config), launcher, agent, nodes, blobs, System::nanoTime),
+                  SupervisorSettings.from(config),
+                  launcher,
+                  agent,
+                  nodes,
+                  blobs,
+                  System::nanoTime,
+                  loop::rest),
               "executor",
               BootstrapSetup.create(localConfig(config))
                   .withDefaultExecutionContext(ExecutionContext.fromExecutor(loop)));

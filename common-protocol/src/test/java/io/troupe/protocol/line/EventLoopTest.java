@@ -5,6 +5,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import java.nio.ByteBuffer;
 import java.nio.channels.Pipe;
 import java.nio.channels.SelectionKey;
+import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.CompletableFuture;
@@ -93,6 +94,48 @@ class EventLoopTest {
     CompletableFuture<Void> next = new CompletableFuture<>();
     loop.execute(() -> next.complete(null));
     next.get(30, TimeUnit.SECONDS);
+  }
+
+  @Test
+  void what_comes_while_it_rests_is_dealt_with_after_that_in_its_order() throws Exception {
+    Duration time = Duration.ofMillis(200);
+    CompletableFuture<Thread> thread = new CompletableFuture<>();
+    CompletableFuture<Long> rests = new CompletableFuture<>();
+    loop.execute(
+        () -> {
+          loop.rest(time);
+          rests.complete(System.nanoTime());
+          thread.complete(Thread.currentThread());
+        });
+    while (thread.get().getState() != Thread.State.TIMED_WAITING) {
+      Thread.onSpinWait();
+    }
+    List<String> seen = new ArrayList<>();
+    CompletableFuture<Long> over = new CompletableFuture<>();
+    loop.execute(() -> seen.add("first"));
+    loop.execute(
+        () -> {
+          seen.add("second");
+          over.complete(System.nanoTime());
+        });
+    assertThat(over.get(30, TimeUnit.SECONDS) - rests.get())
+        .isGreaterThanOrEqualTo(time.toNanos() - TimeUnit.MILLISECONDS.toNanos(1));
+    assertThat(seen).containsExactly("first", "second");
+  }
+
+  @Test
+  void does_not_rest_while_there_are_tasks() throws Exception {
+    CompletableFuture<Void> second = new CompletableFuture<>();
+    loop.execute(
+        () -> {
+          loop.rest(Duration.ofDays(1));
+          loop.execute(
+              () -> {
+                loop.rest(Duration.ZERO);
+                second.complete(null);
+              });
+        });
+    second.get(30, TimeUnit.SECONDS);
   }
 
   private void register(Pipe pipe, Consumer<SelectionKey> reader) {

@@ -3,6 +3,7 @@ package io.troupe.executor.supervision;
 import io.troupe.protocol.Assignment;
 import io.troupe.protocol.AttemptRef;
 import io.troupe.protocol.Outcome;
+import java.time.Duration;
 import java.util.ArrayDeque;
 import java.util.ArrayList;
 import java.util.Deque;
@@ -27,10 +28,15 @@ final class JobDesk {
    * When all workers have run long jobs for so many looks, what waits goes back to the queue, for
    * other supervisors: that costs more than a short wait is worth.
    */
-  static final int PATIENT_LOOKS = 8;
+  static final int PATIENT_LOOKS = 3;
 
   /** A worker that gives nothing back is asked again for no more than so many looks. */
   private static final int MOST_LONG_LOOKS = 1000;
+
+  /** So many bytes of results at least has a process room for before it has to wait. */
+  private static final int RESULTS_UNREAD = 64 << 10;
+
+  private static final int RESULTS_AVERAGED = 10;
 
   private final Deque<Assignment> waiting = new ArrayDeque<>();
   private final Set<AttemptRef> held = new HashSet<>();
@@ -103,6 +109,9 @@ final class JobDesk {
   private final Set<AttemptRef> unwanted = new HashSet<>();
 
   private RunTime runTime = RunTime.UNKNOWN;
+
+  /** A moving average. */
+  private double resultBytes;
 
   /** The worker takes jobs from now on, and runs so many at once. */
   void ready(String worker, int width) {
@@ -276,6 +285,9 @@ final class JobDesk {
       leaving.remove(worker);
     }
     runTime = runTime.with(outcomes);
+    for (Outcome outcome : outcomes) {
+      resultBytes += (outcome.body().length - resultBytes) / RESULTS_AVERAGED;
+    }
   }
 
   /**
@@ -311,6 +323,23 @@ final class JobDesk {
   boolean hasPlenty(String worker) {
     Place place = ready.get(worker);
     return place != null && place.jobs.size() > place.width && 2 * place.jobs.size() > depth(place);
+  }
+
+  /**
+   * For how long no worker will run out of jobs, nor of room for results that nobody reads, as far
+   * as can be told: the shortest time that what waits at one of them takes.
+   */
+  Duration slack() {
+    if (ready.isEmpty() || !leaving.isEmpty()) {
+      return Duration.ZERO;
+    }
+    int fewest = Integer.MAX_VALUE;
+    for (Place place : ready.values()) {
+      fewest =
+          Math.min(fewest, place.isLong() ? 0 : (place.jobs.size() - place.width) / place.width);
+    }
+    int withRoom = (int) (RESULTS_UNREAD / Math.max(1, resultBytes));
+    return runTime.of(Math.max(0, Math.min(fewest, withRoom)));
   }
 
   private Place placeOf(String worker) {

@@ -1,18 +1,19 @@
 package io.troupe.executor.supervision;
 
 import io.troupe.protocol.Outcome;
+import java.time.Duration;
 import java.util.List;
 
 /**
- * How long jobs run, as a moving average, and so how many a process should be sent ahead: about
- * forty milliseconds of work beyond the job that runs, but one job at least unless jobs are slow.
+ * How long jobs run, as a moving average, and so how many a process should be sent ahead: about a
+ * tenth of a second of work beyond the job that runs, but one job at least unless jobs are slow.
  *
  * @param micros the average, in microseconds; negative while nothing is known
  */
 record RunTime(double micros) {
   static final RunTime UNKNOWN = new RunTime(-1);
   static final int MAX_DEPTH = 256;
-  private static final double AHEAD_MICROS = 40_000;
+  private static final double AHEAD_MICROS = 100_000;
 
   /**
    * Up to here a process has its next job at hand when one ends: where all processors are busy, an
@@ -33,6 +34,11 @@ record RunTime(double micros) {
       }
     }
     return new RunTime(average);
+  }
+
+  /** How long so many jobs take one after the other; zero while nothing is known. */
+  Duration of(int jobs) {
+    return Duration.ofNanos((long) (Math.max(0, micros) * 1000 * jobs));
   }
 
   /**

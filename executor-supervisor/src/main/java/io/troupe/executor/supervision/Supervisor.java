@@ -31,6 +31,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.concurrent.CompletionException;
+import java.util.function.Consumer;
 import java.util.function.LongSupplier;
 import org.jspecify.annotations.Nullable;
 
@@ -126,8 +127,13 @@ public final class Supervisor {
   /** How long an outcome may wait for company. */
   private static final Duration COMPANY_AFTER = Duration.ofMillis(30);
 
+  /** Results can wait for so long where all workers have enough to do: for so long at least. */
+  private static final Duration REST = Duration.ofMillis(30);
+
+  private static final Duration ENOUGH = REST.multipliedBy(2);
+
   /** How often it looks for workers that run long jobs, while there are jobs to be sent ahead. */
-  private static final Duration LOOK_EVERY = Duration.ofMillis(50);
+  private static final Duration LOOK_EVERY = Duration.ofMillis(100);
 
   private static final class Seat {
     final String task;
@@ -151,6 +157,7 @@ public final class Supervisor {
   private final ClusterLinks links;
   private final Blobs blobs;
   private final LongSupplier nanoClock;
+  private final Consumer<Duration> rest;
   private final ActorContext<Command> context;
   private final TimerScheduler<Command> timers;
   private final ActorRef<WorkerFact> facts;
@@ -180,20 +187,26 @@ public final class Supervisor {
 
   private static final int REPORTED_CHARS = 200;
 
-  /** A supervisor, which starts by waiting for the agent. */
+  /**
+   * A supervisor, which starts by waiting for the agent.
+   *
+   * @param rest puts off for so long what comes next, where it can wait
+   */
   public static Behavior<Command> create(
       SupervisorSettings settings,
       ServerLauncher launcher,
       TaskReports reports,
       ClusterLinks links,
       Blobs blobs,
-      LongSupplier nanoClock) {
+      LongSupplier nanoClock,
+      Consumer<Duration> rest) {
     return Behaviors.setup(
         context ->
             Behaviors.withTimers(
                 timers ->
                     new Supervisor(
-                            settings, launcher, reports, links, blobs, nanoClock, context, timers)
+                            settings, launcher, reports, links, blobs, nanoClock, rest, context,
+                            timers)
                         .supervising()));
   }
 
@@ -204,6 +217,7 @@ public final class Supervisor {
       ClusterLinks links,
       Blobs blobs,
       LongSupplier nanoClock,
+      Consumer<Duration> rest,
       ActorContext<Command> context,
       TimerScheduler<Command> timers) {
     this.settings = settings;
@@ -212,6 +226,7 @@ public final class Supervisor {
     this.links = links;
     this.blobs = blobs;
     this.nanoClock = nanoClock;
+    this.rest = rest;
     this.context = context;
     this.timers = timers;
     this.facts = context.messageAdapter(WorkerFact.class, FromWorker::new);
@@ -427,7 +442,9 @@ public final class Supervisor {
       settle(outcomes);
       return;
     }
-    if (inCompany.isEmpty()) {
+    if (inCompany.isEmpty() && canRest()) {
+      context.getSelf().tell(Timer.COMPANY); // after what has come together with these
+    } else if (inCompany.isEmpty()) {
       timers.startSingleTimer(Timer.COMPANY, COMPANY_AFTER);
     }
     inCompany.addAll(outcomes);
@@ -518,6 +535,11 @@ public final class Supervisor {
         seat.actor.tell(new Worker.Run(batch.getValue()));
       }
     }
+    rest.accept(canRest() ? REST : Duration.ZERO);
+  }
+
+  private boolean canRest() {
+    return desk.slack().compareTo(ENOUGH) > 0;
   }
 
   /** What would wait behind a long job is for others to do. */

@@ -72,15 +72,16 @@ class RulesTest {
     @CsvSource({
       "50000, 1",
       "60000000, 1",
-      "49000, 2",
-      "10000, 5",
-      "5000, 9",
-      "1000, 41",
-      "200, 201",
+      "49000, 3",
+      "30000, 4",
+      "10000, 11",
+      "1000, 101",
+      "400, 251",
       "2, 256",
       "0, 256"
     })
-    void is_about_forty_milliseconds_of_work_and_one_job_up_to_fifty(long micros, int depth) {
+    void is_about_a_hundred_milliseconds_of_work_and_none_beyond_jobs_of_fifty(
+        long micros, int depth) {
       assertThat(RunTime.UNKNOWN.with(List.of(outcome("a", 0, micros))).depth()).isEqualTo(depth);
     }
 
@@ -160,7 +161,7 @@ class RulesTest {
       assertThat(desk.runningOn("a")).containsExactly("j1", "j3", "j4");
       assertThat(desk.running()).hasSize(4);
       desk.settled("a", List.of(outcome("j3", 0, 30_000)));
-      assertThat(desk.capacity()).isEqualTo(8);
+      assertThat(desk.capacity()).isEqualTo(16);
       desk.take(List.of(job("alone", 1, true)));
       assertThat(placed()).isEqualTo(Map.of("b", List.of("j5"), "a", List.of("alone")));
       assertThat(desk.runningOn("a")).containsExactly("j1", "j4", "alone");
@@ -372,6 +373,38 @@ class RulesTest {
         desk.settled("a", List.of(outcome("j" + i, 0, 1)));
       }
       assertThat(desk.capacity()).isEqualTo(RunTime.MAX_DEPTH);
+    }
+
+    @Test
+    void has_slack_for_as_long_as_what_waits_takes_at_the_worker_where_it_is_least() {
+      desk.ready("a", 1);
+      desk.ready("b", 1);
+      desk.take(jobs(1, 1));
+      desk.place();
+      desk.settled("a", List.of(outcome("j1", 0, 10_000)));
+      assertThat(desk.slack()).isZero();
+      desk.take(jobs(2, 8));
+      desk.place(); // four for a, three for b
+      assertThat(desk.slack()).isEqualTo(Duration.ofMillis(20));
+      desk.settled("b", List.of(outcome("j3", 0, 10_000), outcome("j5", 0, 10_000)));
+      assertThat(desk.slack()).isZero();
+      desk.unready("b");
+      assertThat(desk.slack()).describedAs("while a worker leaves").isZero();
+      desk.settled("b", List.of(outcome("j7", 0, 10_000)));
+      assertThat(desk.slack()).isEqualTo(Duration.ofMillis(30));
+    }
+
+    @Test
+    void has_no_slack_where_results_are_large() {
+      desk.ready("a", 1);
+      desk.take(jobs(1, 1));
+      desk.place();
+      desk.settled("a", List.of(outcome("j1", 200 << 10, 10_000)));
+      desk.take(jobs(2, 8));
+      desk.place();
+      assertThat(desk.slack()).isEqualTo(Duration.ofMillis(30));
+      desk.settled("a", List.of(outcome("j2", 1 << 20, 10_000)));
+      assertThat(desk.slack()).isZero();
     }
 
     @Test

@@ -65,6 +65,7 @@ class SupervisorTest {
   private final FakeServers servers = new FakeServers();
   private final FakeBlobs blobs = new FakeBlobs();
   private final BlockingQueue<String> reports = new LinkedBlockingQueue<>();
+  private final BlockingQueue<Duration> rests = new LinkedBlockingQueue<>();
   private final BlockingQueue<String> links = new LinkedBlockingQueue<>();
   private TestProbe<SupervisorToScheduler> scheduler;
   private TestProbe<SupervisorToQueue> queue;
@@ -82,12 +83,19 @@ class SupervisorTest {
           links.add("open " + info.epoch() + " as " + generation);
           return () -> links.add("close " + generation);
         };
+    rests.clear();
     supervisor =
         actors
             .kit()
             .spawn(
                 Supervisor.create(
-                    SETTINGS, servers, taskReports, clusterLinks, blobs, actors::nanos));
+                    SETTINGS,
+                    servers,
+                    taskReports,
+                    clusterLinks,
+                    blobs,
+                    actors::nanos,
+                    rests::add));
     supervisor.tell(new Supervisor.Subscribed(new Executor("f", "e", "a", "host")));
   }
 
@@ -247,11 +255,11 @@ class SupervisorTest {
     assertThat(settled("quick").capacity()).isGreaterThan(1);
     assign(1, "long");
     long id = server.expectJob().id();
-    actors.pass(Duration.ofMillis(100));
+    actors.pass(Duration.ofMillis(200));
     fromQueue(SupervisorToQueue.Pull.class, pull -> pull.capacity() == 1);
     assign(1, "late");
     for (int look = 1; look < JobDesk.PATIENT_LOOKS; look++) {
-      actors.pass(Duration.ofMillis(50));
+      actors.pass(Duration.ofMillis(100));
     }
     assertThat(settled("late").outcomes().get(0).kind()).isEqualTo(Outcome.Kind.NOT_STARTED);
     server.answerWithId(id);
@@ -274,7 +282,7 @@ class SupervisorTest {
   }
 
   private String recalled(FakeServer server) {
-    return server.toldWhen(() -> actors.pass(Duration.ofMillis(50)));
+    return server.toldWhen(() -> actors.pass(Duration.ofMillis(100)));
   }
 
   @Test
@@ -324,6 +332,27 @@ class SupervisorTest {
     assertThat(settled("j1").outcomes().get(0).kind()).isEqualTo(Outcome.Kind.NOT_STARTED);
     server.answerWithId(2);
     assertThat(settled("long").outcomes().get(0).kind()).isEqualTo(SUCCEEDED);
+  }
+
+  @Test
+  void rests_while_all_its_workers_have_enough_to_do() throws Exception {
+    FakeServer server = readyWorker("w1");
+    registered(1);
+    assign(0, "first");
+    long id = server.expectJob().id();
+    actors.pass(Duration.ofMillis(10));
+    server.answerWithId(id);
+    settled("first");
+    assertThat(rests).containsOnly(Duration.ZERO);
+    rests.clear();
+    assign(1, jobs(10));
+    server.answer(1);
+    assertThat(settled("j1").outcomes()).hasSize(1);
+    assertThat(rests).containsOnly(Duration.ofMillis(30));
+    rests.clear();
+    server.answer(5);
+    assertThat(settled("j2").outcomes()).hasSize(5);
+    assertThat(rests).containsExactly(Duration.ZERO);
   }
 
   private static String[] jobs(int count) {
