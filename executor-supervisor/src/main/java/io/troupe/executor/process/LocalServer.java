@@ -45,6 +45,7 @@ import java.util.Optional;
 import java.util.Set;
 import java.util.UUID;
 import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.Executor;
 import java.util.concurrent.ScheduledExecutorService;
 import java.util.concurrent.ScheduledFuture;
@@ -97,6 +98,7 @@ final class LocalServer implements ServerProcess {
   private static final int SIGNAL_BASE = 128;
   private static final int SIGKILL = 9;
   private static final int SIGNAL_SECONDS = 5;
+  private static final int LAST_WORDS_SECONDS = 5;
   private static final int STACK_LINES = 60;
   private static final int MAX_SIGNAL = 64;
   private static final long PUMP_STOP_MILLIS = 1000;
@@ -132,6 +134,9 @@ final class LocalServer implements ServerProcess {
   private final TaskData.Worker spec;
   private final Consumer<ServerEvent> events;
   private final Common common;
+
+  /** Open until all that it has said has been told. */
+  private final CountDownLatch hungUp = new CountDownLatch(1);
 
   /** What a process sent last may not have been handled when its end is known. */
   private static final long RESULTS_STAY_SECONDS = 10;
@@ -210,7 +215,22 @@ final class LocalServer implements ServerProcess {
       over = true;
       cleanUp();
     }
+    awaitLastWords();
     events.accept(ended);
+  }
+
+  /** What it has said before its end may not have been read yet, and is told before it. */
+  private void awaitLastWords() {
+    if (channel == null) {
+      return;
+    }
+    try {
+      if (!hungUp.await(LAST_WORDS_SECONDS, TimeUnit.SECONDS)) {
+        log.warn("Worker {} has ended, but something holds its connection", worker);
+      }
+    } catch (InterruptedException e) {
+      Thread.currentThread().interrupt();
+    }
   }
 
   /** Whatever comes of it, the end of the process is told after it. */
@@ -1029,6 +1049,7 @@ final class LocalServer implements ServerProcess {
     @Override
     public void ended(String why) {
       events.accept(new ServerEvent.HungUp(why));
+      hungUp.countDown();
     }
   }
 

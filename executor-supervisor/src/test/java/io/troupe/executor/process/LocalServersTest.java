@@ -259,6 +259,27 @@ class LocalServersTest {
   }
 
   @Test
+  void what_a_process_has_answered_is_told_before_its_end_though_it_is_read_later()
+      throws Exception {
+    module(
+        """
+        import os, signal
+        def quick(_): pass
+        def die(_): os.kill(os.getpid(), signal.SIGKILL)
+        """);
+    launch(WorkerProtocol.FRAMES, FRAMES, List.of());
+    expect(ServerEvent.Started.class);
+    expect(ServerEvent.Answered.class);
+    around.rest(Duration.ofSeconds(1));
+    send(1, "quick", "1");
+    send(2, "die", "1");
+    assertThat(expect(ServerEvent.Received.class).frames()).extracting(Frame::id).contains(1L);
+    expect(ServerEvent.HungUp.class);
+    expect(ServerEvent.Ended.class);
+    ended = true;
+  }
+
+  @Test
   void a_running_job_is_interrupted_and_the_process_lives_on() throws Exception {
     module(
         """

@@ -14,6 +14,7 @@ import java.nio.file.Path;
 import java.time.Duration;
 import java.util.List;
 import java.util.Map;
+import java.util.concurrent.CompletableFuture;
 
 /** What an executor needs around its servers, in a folder of its own. */
 final class TestServers implements AutoCloseable {
@@ -79,6 +80,11 @@ final class TestServers implements AutoCloseable {
     server.name(id, List.of("job-" + id));
     server.send(
         List.of(new Frame(Frame.Type.JOB, ContentType.JSON, id, function, json.getBytes(UTF_8))));
+  }
+
+  /** From now on, what processes say is read no sooner than after this time. */
+  void rest(Duration time) {
+    CompletableFuture.runAsync(() -> loop.rest(time), loop).join();
   }
 
   @Override
