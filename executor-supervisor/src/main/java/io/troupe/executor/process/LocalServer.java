@@ -805,12 +805,10 @@ final class LocalServer implements ServerProcess {
 
   @Override
   public void interrupt(long id) {
-    Seat shared = seat;
-    if (shared != null && width > 1) {
+    if (seat != null && width > 1) {
       send(List.of(new Frame(Frame.Type.CANCEL, ContentType.JSON, id, "", new byte[0])));
-    } else if (shared != null) {
-      shared.cancel(id);
-      common.chores().execute(() -> signal("INT"));
+    } else {
+      ask(words -> words.cancel(id));
     }
     HttpJobs requests = http;
     if (requests != null) {
@@ -820,18 +818,19 @@ final class LocalServer implements ServerProcess {
 
   @Override
   public void nudge(long id) {
-    Seat shared = seat;
-    if (shared != null) {
-      shared.flush(id);
-      common.chores().execute(() -> signal("INT"));
-    }
+    ask(words -> words.flush(id));
   }
 
   @Override
   public void recall(long id, long last) {
+    ask(words -> words.recall(id, last));
+  }
+
+  /** Writes into its seat, if it has one, what is asked of it, and has it look there. */
+  private void ask(Consumer<Seat> what) {
     Seat shared = seat;
     if (shared != null) {
-      shared.recall(id, last);
+      what.accept(shared);
       common.chores().execute(() -> signal("INT"));
     }
   }

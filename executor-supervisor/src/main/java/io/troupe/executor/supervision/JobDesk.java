@@ -280,14 +280,12 @@ final class JobDesk {
       held.remove(ref);
       unwanted.remove(ref);
       place.jobs.remove(ref);
+      resultBytes += (outcome.body().length - resultBytes) / RESULTS_AVERAGED;
     }
     if (place.jobs.isEmpty()) {
       leaving.remove(worker);
     }
     runTime = runTime.with(outcomes);
-    for (Outcome outcome : outcomes) {
-      resultBytes += (outcome.body().length - resultBytes) / RESULTS_AVERAGED;
-    }
   }
 
   /**

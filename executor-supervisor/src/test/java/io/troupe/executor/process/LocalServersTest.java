@@ -152,6 +152,18 @@ class LocalServersTest {
     }
   }
 
+  private void launchOneThatCanDie() throws Exception {
+    module(
+        """
+        import os, signal
+        def quick(_): pass
+        def die(_): os.kill(os.getpid(), signal.SIGKILL)
+        """);
+    launch(WorkerProtocol.FRAMES, FRAMES, List.of());
+    expect(ServerEvent.Started.class);
+    expect(ServerEvent.Answered.class);
+  }
+
   private void send(long id, String function, String json) {
     TestServers.send(server, id, function, json);
   }
@@ -240,15 +252,7 @@ class LocalServersTest {
 
   @Test
   void it_is_exactly_known_which_job_a_killed_process_had_begun() throws Exception {
-    module(
-        """
-        import os, signal
-        def quick(_): pass
-        def die(_): os.kill(os.getpid(), signal.SIGKILL)
-        """);
-    launch(WorkerProtocol.FRAMES, FRAMES, List.of());
-    expect(ServerEvent.Started.class);
-    expect(ServerEvent.Answered.class);
+    launchOneThatCanDie();
     server.send(
         List.of(
             new Frame(Frame.Type.JOB, ContentType.JSON, 1, "quick", "1".getBytes(UTF_8)),
@@ -261,15 +265,7 @@ class LocalServersTest {
   @Test
   void what_a_process_has_answered_is_told_before_its_end_though_it_is_read_later()
       throws Exception {
-    module(
-        """
-        import os, signal
-        def quick(_): pass
-        def die(_): os.kill(os.getpid(), signal.SIGKILL)
-        """);
-    launch(WorkerProtocol.FRAMES, FRAMES, List.of());
-    expect(ServerEvent.Started.class);
-    expect(ServerEvent.Answered.class);
+    launchOneThatCanDie();
     around.rest(Duration.ofSeconds(1));
     send(1, "quick", "1");
     send(2, "die", "1");
