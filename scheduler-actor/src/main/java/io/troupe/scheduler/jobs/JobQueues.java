@@ -134,8 +134,7 @@ public final class JobQueues {
     } else if (fact instanceof PoolFact.PoolDeleted deleted) {
       directory.ofPool(deleted.pool()).ifPresent(this::close);
     } else if (fact instanceof PoolFact.ExecutorLost lost) {
-      String supervisor = lost.executorId() + "@" + lost.agentId();
-      tell(lost.pool(), new JobQueue.SupervisorLost(supervisor, lost.cause()));
+      tell(lost.pool(), new JobQueue.SupervisorLost(lost.supervisor(), lost.cause()));
     } else if (fact instanceof PoolFact.AgentLost lost) {
       directory
           .all()

@@ -18,6 +18,11 @@ public record ExecutorRecord(
 
   /** What a supervisor calls itself. */
   String supervisor() {
+    return supervisor(agentId, executorId);
+  }
+
+  /** What the supervisor of this executor on this agent calls itself. */
+  static String supervisor(String agentId, String executorId) {
     return executorId + "@" + agentId;
   }
 }

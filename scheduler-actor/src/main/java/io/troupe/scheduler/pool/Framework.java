@@ -255,7 +255,9 @@ final class Framework {
     return pools.values().stream()
         .map(
             pool -> {
-              Map<String, String> current = executorsOf(pool.plan());
+              Map<String, String> current = new HashMap<>();
+              executorsOf(pool.plan())
+                  .forEach((agentId, executor) -> current.put(agentId, executor.executorId()));
               return pool.need(now, workersOf(pool), current, inDoubt(current, offers));
             })
         .filter(need -> need.missing() > 0)
@@ -263,14 +265,13 @@ final class Framework {
   }
 
   /** The executor on each agent that the next workers run in, by agent id. */
-  private Map<String, String> executorsOf(ExecutorPlan plan) {
+  private Map<String, ExecutorRecord> executorsOf(ExecutorPlan plan) {
     return executors.values().stream()
         .filter(executor -> plan.owns(executor.executorId()))
         .filter(executor -> !ending.contains(executor.supervisor()))
         .collect(
             // Of two, which one ends was forgotten with a scheduler before; who is asked will tell.
-            Collectors.toMap(
-                ExecutorRecord::agentId, ExecutorRecord::executorId, (one, other) -> other));
+            Collectors.toMap(ExecutorRecord::agentId, executor -> executor, (one, other) -> other));
   }
 
   /**
@@ -399,7 +400,7 @@ final class Framework {
   private ExecutorRecord executorFor(
       long now, Placement placement, ExecutorPlan plan, List<Change> changes) {
     String agentId = placement.offer().agentId();
-    ExecutorRecord known = executors.get(executorsOf(plan).get(agentId) + "@" + agentId);
+    ExecutorRecord known = executorsOf(plan).get(agentId);
     if (known != null) {
       return known;
     }
@@ -468,10 +469,11 @@ final class Framework {
                     running.pool(), running.taskId(), running.agentId(), running.executorId())));
       }
       case ENDED -> {
-        if (Verdict.executorEnds(update) && executors.containsKey(known(worker).supervisor())) {
-          ending.add(known(worker).supervisor());
+        WorkerRecord last = known(worker);
+        if (Verdict.executorEnds(update) && executors.containsKey(last.supervisor())) {
+          ending.add(last.supervisor());
         }
-        ended(now, known(worker), Verdict.of(update, known(worker).phase()), changes, facts);
+        ended(now, last, Verdict.of(update, last.phase()), changes, facts);
       }
       case OUT_OF_SIGHT -> outOfSight(now, known(worker), update.message(), changes, facts);
       case BACK -> {
@@ -597,7 +599,7 @@ final class Framework {
   /** An executor ended; its tasks' last words may come before, after, or never. */
   List<Effect> executorExited(long now, String agentId, String executorId, int status) {
     List<Effect> effects = new ArrayList<>();
-    ExecutorRecord executor = executors.get(executorId + "@" + agentId);
+    ExecutorRecord executor = executors.get(ExecutorRecord.supervisor(agentId, executorId));
     if (executor == null) {
       return effects;
     }

@@ -71,7 +71,12 @@ public sealed interface PoolFact {
 
   /** An executor ended, and all its workers with it. */
   record ExecutorLost(String pool, String agentId, String executorId, Cause cause)
-      implements PoolFact {}
+      implements PoolFact {
+    /** What its supervisor called itself. */
+    public String supervisor() {
+      return ExecutorRecord.supervisor(agentId, executorId);
+    }
+  }
 
   /** An agent's machine offers resources, and had not before. */
   record AgentFound(String agentId, String hostname) implements PoolFact {}

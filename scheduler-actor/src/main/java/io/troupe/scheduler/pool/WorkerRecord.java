@@ -60,7 +60,7 @@ public record WorkerRecord(
 
   /** What the supervisor of its executor calls itself. */
   String supervisor() {
-    return executorId + "@" + agentId;
+    return ExecutorRecord.supervisor(agentId, executorId);
   }
 
   /** Whether it counts as one of the workers that the pool wants. */

@@ -208,7 +208,7 @@ public final class TreeKeeper {
     } else if (fact instanceof PoolFact.PoolDeleted deleted) {
       pools.remove(deleted.pool());
     } else if (fact instanceof PoolFact.ExecutorLost lost) {
-      tree.left(lost.executorId() + "@" + lost.agentId());
+      tree.left(lost.supervisor());
     } else if (fact instanceof PoolFact.AgentLost lost) {
       tree.agentLost(lost.agentId());
     }
