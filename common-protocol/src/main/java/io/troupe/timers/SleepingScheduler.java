@@ -26,9 +26,11 @@ import scala.concurrent.duration.FiniteDuration;
  * here takes longer than on a wheel, a microsecond or two, so it is for thousands of timers, not
  * for millions.
  *
- * <p>Tasks are handed to their executors when they are due, give or take a millisecond. What is not
- * due when the system ends does not run, except for {@link Scheduler.TaskRunOnClose}, which runs
- * then. Any thread. {@code akka.scheduler.implementation} names this class.
+ * <p>Tasks are handed to their executors when they are due, give or take a millisecond. What is
+ * repeated with a delay of a second or more is due at the {@link Beat} that is nearest: a system at
+ * rest wakes up once for all of it. What is not due when the system ends does not run, except for
+ * {@link Scheduler.TaskRunOnClose}, which runs then. Any thread. {@code
+ * akka.scheduler.implementation} names this class.
  *
  * @see <a href="https://doc.akka.io/docs/akka/2.8/scheduler.html">Akka: Scheduler</a>
  */
@@ -37,6 +39,7 @@ public final class SleepingScheduler extends AbstractScheduler implements Closea
 
   private final ScheduledThreadPoolExecutor timers;
   private final Set<Timer> onClose = ConcurrentHashMap.newKeySet();
+  private final Scheduler onBeats = new OnBeats();
 
   /** Akka makes one for each actor system, and gives it these three. */
   public SleepingScheduler(Config config, LoggingAdapter log, ThreadFactory threads) {
@@ -49,6 +52,14 @@ public final class SleepingScheduler extends AbstractScheduler implements Closea
     return set(
         new Timer(task, executor, false),
         timer -> timers.schedule(timer, delay.toNanos(), TimeUnit.NANOSECONDS));
+  }
+
+  @Override
+  public Cancellable scheduleWithFixedDelay(
+      FiniteDuration initialDelay, FiniteDuration delay, Runnable task, ExecutionContext executor) {
+    return delay.toNanos() < Beat.NANOS
+        ? super.scheduleWithFixedDelay(initialDelay, delay, task, executor)
+        : onBeats.scheduleWithFixedDelay(initialDelay, delay, task, executor);
   }
 
   /** At a fixed rate: Akka's own methods for that call this one. */
@@ -89,6 +100,32 @@ public final class SleepingScheduler extends AbstractScheduler implements Closea
   public void close() {
     timers.shutdownNow();
     onClose.forEach(Timer::runNow);
+  }
+
+  /** Repeats as Akka does, which sets a timer for the next time after each. */
+  private final class OnBeats extends AbstractScheduler {
+    @Override
+    public Cancellable scheduleOnce(
+        FiniteDuration delay, Runnable task, ExecutionContext executor) {
+      long nanos = delay.toNanos();
+      long due = nanos < Beat.NANOS ? nanos : Beat.delay(System.nanoTime(), nanos);
+      return SleepingScheduler.this.scheduleOnce(FiniteDuration.fromNanos(due), task, executor);
+    }
+
+    @Override
+    @SuppressWarnings("deprecation") // has to be there as long as Akka has it
+    public Cancellable schedule(
+        FiniteDuration initialDelay,
+        FiniteDuration interval,
+        Runnable task,
+        ExecutionContext executor) {
+      return SleepingScheduler.this.schedule(initialDelay, interval, task, executor);
+    }
+
+    @Override
+    public double maxFrequency() {
+      return TIMES_A_SECOND;
+    }
   }
 
   private enum State {

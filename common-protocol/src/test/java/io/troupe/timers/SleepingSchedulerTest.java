@@ -99,6 +99,27 @@ class SleepingSchedulerTest {
   }
 
   @Test
+  void go_on_on_the_beats_of_the_clock_where_they_are_a_second_apart_or_more() throws Exception {
+    CountDownLatch twice = new CountDownLatch(2);
+    List<Long> ran = Collections.synchronizedList(new ArrayList<>());
+    Cancellable ticks =
+        scheduler.scheduleWithFixedDelay(
+            Duration.ofMillis(1),
+            Duration.ofSeconds(1),
+            () -> {
+              ran.add(System.nanoTime());
+              twice.countDown();
+            },
+            system.dispatcher());
+    assertThat(twice.await(30, TimeUnit.SECONDS)).isTrue();
+    assertThat(ticks.cancel()).isTrue();
+    assertThat(ticks.isCancelled()).isTrue();
+    // There is one beat at least between the two times, however late they were.
+    assertThat(Math.floorDiv(ran.get(1), Beat.NANOS))
+        .isGreaterThan(Math.floorDiv(ran.get(0), Beat.NANOS));
+  }
+
+  @Test
   void go_on_at_a_fixed_rate_until_they_are_cancelled() throws Exception {
     Duration every = Duration.ofMillis(20);
     long set = System.nanoTime();

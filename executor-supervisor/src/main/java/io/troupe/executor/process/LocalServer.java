@@ -23,6 +23,7 @@ import io.troupe.protocol.TaskData;
 import io.troupe.protocol.WorkerStatus.ProcessStatus;
 import io.troupe.protocol.WorkerStatus.Progress;
 import io.troupe.protocol.codec.Frame;
+import io.troupe.timers.Beat;
 import java.io.File;
 import java.io.IOException;
 import java.io.InputStream;
@@ -638,13 +639,13 @@ final class LocalServer implements ServerProcess {
     if (started != null && memory.look(isContained() ? 0 : started.pid())) {
       kill();
     } else {
+      long every = common.settings().memoryEvery().toNanos();
+      long due =
+          memory.isKeptByKernel()
+              ? Beat.delay(System.nanoTime(), Math.max(every, Beat.NANOS))
+              : every;
       ScheduledFuture<?> unused =
-          common
-              .chores()
-              .schedule(
-                  this::watchMemory,
-                  common.settings().memoryEvery().toMillis(),
-                  TimeUnit.MILLISECONDS);
+          common.chores().schedule(this::watchMemory, due, TimeUnit.NANOSECONDS);
     }
   }
 

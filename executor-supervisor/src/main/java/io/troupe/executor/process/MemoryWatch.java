@@ -57,6 +57,11 @@ final class MemoryWatch {
     group = itsGroup;
   }
 
+  /** Whether the kernel keeps the limit, so that what is looked for here is no more than news. */
+  synchronized boolean isKeptByKernel() {
+    return group != null;
+  }
+
   /**
    * Looks at them.
    *

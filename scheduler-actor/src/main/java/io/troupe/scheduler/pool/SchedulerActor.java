@@ -4,6 +4,7 @@ import akka.actor.typed.ActorRef;
 import akka.actor.typed.Behavior;
 import akka.actor.typed.javadsl.ActorContext;
 import akka.actor.typed.javadsl.Behaviors;
+import akka.actor.typed.javadsl.TimerScheduler;
 import io.troupe.model.Cause;
 import io.troupe.model.PoolSize;
 import io.troupe.model.PoolSpec;
@@ -161,14 +162,23 @@ public final class SchedulerActor {
 
   private static final Duration TICK = Duration.ofMillis(250);
 
+  /** Where so many ticks have had nothing to do, one may come late and the next ones do so. */
+  private static final int IDLE_TICKS = 8;
+
+  private static final Duration IDLE_TICK = Duration.ofSeconds(1);
+
   private final Framework framework;
   private final Master master;
   private final Store store;
   private final Executor writer;
   private final Consumer<String> downing;
   private final LongSupplier clock;
+  private final TimerScheduler<Command> timers;
   private final ActorContext<Command> context;
   private final Set<ActorRef<PoolFact>> listeners = new LinkedHashSet<>();
+
+  /** Ticks, one after the other, at which nothing was to be done. */
+  private int idleTicks;
 
   /**
    * The scheduler of one framework.
@@ -192,7 +202,6 @@ public final class SchedulerActor {
         context ->
             Behaviors.withTimers(
                 timers -> {
-                  timers.startTimerWithFixedDelay(Tick.NOW, TICK);
                   Framework framework =
                       new Framework(
                           saved,
@@ -203,7 +212,7 @@ public final class SchedulerActor {
                   Master master =
                       connector.connect(context.messageAdapter(MasterEvent.class, FromMaster::new));
                   return new SchedulerActor(
-                          framework, master, store, writer, downing, clock, context)
+                          framework, master, store, writer, downing, clock, timers, context)
                       .working();
                 }));
   }
@@ -224,6 +233,7 @@ public final class SchedulerActor {
       Executor writer,
       Consumer<String> downing,
       LongSupplier clock,
+      TimerScheduler<Command> timers,
       ActorContext<Command> context) {
     this.framework = framework;
     this.master = master;
@@ -231,14 +241,16 @@ public final class SchedulerActor {
     this.writer = writer;
     this.downing = downing;
     this.clock = clock;
+    this.timers = timers;
     this.context = context;
+    timers.startTimerWithFixedDelay(Tick.NOW, TICK);
   }
 
   private Behavior<Command> working() {
     return Behaviors.receive(Command.class)
         .onMessage(FromMaster.class, m -> apply(onMaster(m.event())))
         .onMessage(Written.class, this::onWritten)
-        .onMessage(Tick.class, tick -> apply(framework.tick(now())))
+        .onMessage(Tick.class, this::onTick)
         .onMessage(ApplyPool.class, m -> apply(framework.apply(now(), m.spec(), m.replyTo()::tell)))
         .onMessage(
             ScalePool.class,
@@ -314,7 +326,21 @@ public final class SchedulerActor {
     return apply(written.save().otherwise().get());
   }
 
+  private Behavior<Command> onTick(Tick tick) {
+    List<Effect> effects = framework.tick(now());
+    if (effects.isEmpty() && ++idleTicks == IDLE_TICKS) {
+      timers.startTimerWithFixedDelay(Tick.NOW, IDLE_TICK);
+    }
+    return apply(effects);
+  }
+
   private Behavior<Command> apply(List<Effect> effects) {
+    if (!effects.isEmpty()) {
+      if (idleTicks >= IDLE_TICKS) {
+        timers.startTimerWithFixedDelay(Tick.NOW, TICK);
+      }
+      idleTicks = 0;
+    }
     effects.forEach(this::apply);
     return Behaviors.same();
   }
