@@ -132,6 +132,10 @@ final class MapStage extends GraphStage<FlowShape<ByteString, ByteString>> {
     private int underWay;
     private long bytesUnderWay;
     private double resultBytes;
+
+    /** Whether a line has gone out since the last sign of life was due. */
+    private boolean answered;
+
     private boolean paused;
     private boolean queueGone;
     private @Nullable ActorRef<JobQueue.Told> self;
@@ -370,10 +374,11 @@ final class MapStage extends GraphStage<FlowShape<ByteString, ByteString>> {
       if (key.equals(SIGN_OF_LIFE)) {
         if (order.closed().getAsBoolean()) {
           completeStage();
-        } else if (underWay > 0 && isAvailable(out)) {
+        } else if (!answered && underWay > 0 && isAvailable(out)) {
           // Only where a line is to follow: an answer must not end in a space.
           push(out, SPACE);
         }
+        answered = false;
       } else {
         paused = false;
         proceed();
@@ -409,6 +414,7 @@ final class MapStage extends GraphStage<FlowShape<ByteString, ByteString>> {
     private void proceed() {
       if (results.size() > 0 && isAvailable(out)) {
         push(out, results.take());
+        answered = true;
       }
       readFiles();
       submit();
