@@ -75,7 +75,11 @@ final class JobDesk {
 
     /** Whether jobs wait there that can be had back; only one that runs one at a time gives any. */
     boolean keepsJobsBack() {
-      return width == 1 && isLong() && longLooks <= MOST_LONG_LOOKS && jobs.size() > width;
+      return isLong() && hasJobsBehind();
+    }
+
+    boolean hasJobsBehind() {
+      return width == 1 && jobs.size() > width && longLooks <= MOST_LONG_LOOKS;
     }
 
     /** Whether it is time to ask for them; it is again after twice as many looks. */
@@ -260,10 +264,17 @@ final class JobDesk {
   /** Whether there are jobs, or may soon be, that wait behind one which is long or may be. */
   boolean isWorthALook() {
     return !waiting.isEmpty()
+        || !withJobsBehind().isEmpty()
         || ready.values().stream()
-            .anyMatch(
-                place ->
-                    !place.jobs.isEmpty() && (depth(place) > place.width || place.keepsJobsBack()));
+            .anyMatch(place -> !place.jobs.isEmpty() && depth(place) > place.width);
+  }
+
+  /** Workers that run one job at a time and have others behind it, unless it has run for ages. */
+  List<String> withJobsBehind() {
+    return Stream.concat(ready.entrySet().stream(), leaving.entrySet().stream())
+        .filter(entry -> entry.getValue().hasJobsBehind())
+        .map(Map.Entry::getKey)
+        .toList();
   }
 
   /** The worker is through with these, and goes on. */
@@ -312,6 +323,12 @@ final class JobDesk {
     place.longLooks = Math.max(1, place.longLooks);
     forget(worker, place, outcomes);
     return cancelled;
+  }
+
+  /** Whether the worker has something to go on with. */
+  boolean hasMore(String worker) {
+    Place place = ready.get(worker);
+    return place != null && place.jobs.size() >= place.width;
   }
 
   /**

@@ -6,14 +6,14 @@ import java.util.List;
 
 /**
  * How long jobs run, as a moving average, and so how many a process should be sent ahead: about a
- * tenth of a second of work beyond the job that runs, but one job at least unless jobs are slow.
+ * fifth of a second of work beyond the job that runs, but one job at least unless jobs are slow.
  *
  * @param micros the average, in microseconds; negative while nothing is known
  */
 record RunTime(double micros) {
   static final RunTime UNKNOWN = new RunTime(-1);
   static final int MAX_DEPTH = 256;
-  private static final double AHEAD_MICROS = 100_000;
+  private static final double AHEAD_MICROS = 200_000;
 
   /**
    * Up to here a process has its next job at hand when one ends: where all processors are busy, an

@@ -127,12 +127,18 @@ public final class Supervisor {
   /** How long an outcome may wait for company. */
   private static final Duration COMPANY_AFTER = Duration.ofMillis(30);
 
-  /** Results can wait for so long where all workers have enough to do: for so long at least. */
-  private static final Duration REST = Duration.ofMillis(30);
+  /**
+   * News can wait for so long where all workers have enough to do: for a little longer at least.
+   * What is sent ahead is more than twice that, so that new jobs can wait as well as results do.
+   */
+  private static final Duration REST = Duration.ofMillis(80);
 
-  private static final Duration ENOUGH = REST.multipliedBy(2);
+  private static final Duration ENOUGH = Duration.ofMillis(100);
 
-  /** How often it looks for workers that run long jobs, while there are jobs to be sent ahead. */
+  /**
+   * How often it looks for workers that run long jobs, and for results that wait behind such a job,
+   * while there are jobs to be sent ahead.
+   */
   private static final Duration LOOK_EVERY = Duration.ofMillis(100);
 
   private static final class Seat {
@@ -437,12 +443,12 @@ public final class Supervisor {
    * message takes the processors that jobs compute on some hundred microseconds, on both sides.
    */
   private void settleSoon(String worker, List<Outcome> outcomes) {
-    if (!desk.hasPlenty(worker)
+    if (!desk.hasMore(worker)
         || outcomes.stream().anyMatch(each -> each.kind() != Outcome.Kind.SUCCEEDED)) {
       settle(outcomes);
       return;
     }
-    if (inCompany.isEmpty() && canRest()) {
+    if (!desk.hasPlenty(worker) || canRest()) {
       context.getSelf().tell(Timer.COMPANY); // after what has come together with these
     } else if (inCompany.isEmpty()) {
       timers.startSingleTimer(Timer.COMPANY, COMPANY_AFTER);
@@ -542,20 +548,25 @@ public final class Supervisor {
     return desk.slack().compareTo(ENOUGH) > 0;
   }
 
-  /** What would wait behind a long job is for others to do. */
+  /** What would wait behind a long job is for others to do, and what has ended is to be known. */
   private Behavior<Command> look() {
     giveBackStranded(desk.look());
     announce();
-    for (String worker : desk.recall()) {
-      Seat seat = workers.get(worker);
-      if (seat != null) {
-        seat.actor.tell(Worker.Recall.NOW);
-      }
-    }
+    tell(desk.withJobsBehind(), Worker.Nudge.NOW);
+    tell(desk.recall(), Worker.Recall.NOW);
     if (!desk.isWorthALook()) {
       timers.cancel(Timer.LOOK);
     }
     return Behaviors.same();
+  }
+
+  private void tell(List<String> names, Worker.Command message) {
+    for (String worker : names) {
+      Seat seat = workers.get(worker);
+      if (seat != null) {
+        seat.actor.tell(message);
+      }
+    }
   }
 
   private void giveBackStranded(List<Assignment> stranded) {

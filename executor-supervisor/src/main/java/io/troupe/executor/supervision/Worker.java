@@ -49,6 +49,14 @@ final class Worker {
     NOW
   }
 
+  /**
+   * Has its process send results that it keeps back, as it has begun no job since the last one of
+   * these: they wait there behind a job that turned out slow.
+   */
+  enum Nudge implements Command {
+    NOW
+  }
+
   /** Asks what an attempt that it may have has yielded since that place. */
   record ReadParts(AttemptRef attempt, long place, ActorRef<Parts> replyTo) implements Command {}
 
@@ -73,7 +81,6 @@ final class Worker {
     TERMINATE_OVER,
     LOOK_OVER,
     HUNG_UP_FOR_LONG,
-    LOOK_FOR_WAITING_RESULTS,
     LISTEN_FOR_HEARTBEAT,
     OLD,
     REPLACEMENT_DEADLINE,
@@ -82,9 +89,6 @@ final class Worker {
 
   /** How often a heartbeat is listened for in the time in which there has to be one. */
   private static final int HEARTBEAT_LOOKS = 4;
-
-  /** How soon results are asked for that wait in the process behind a job that turned out slow. */
-  private static final Duration NUDGE_AFTER = Duration.ofMillis(50);
 
   /** A process that closed its socket is about to exit; it gets so long. */
   private static final Duration HUNG_UP_GRACE = Duration.ofSeconds(2);
@@ -292,7 +296,7 @@ final class Worker {
         .onMessageEquals(Timer.INTERRUPT_OVER, () -> onInterruptOver(server, pipe))
         .onMessageEquals(Timer.TERMINATE_OVER, () -> onTerminateOver(server))
         .onMessageEquals(Timer.LOOK_OVER, () -> kill(server))
-        .onMessageEquals(Timer.LOOK_FOR_WAITING_RESULTS, () -> nudge(server, pipe))
+        .onMessageEquals(Nudge.NOW, () -> nudge(server, pipe))
         .onMessageEquals(Timer.HUNG_UP_FOR_LONG, () -> lookAndKill(server, DEAF))
         .onMessageEquals(Timer.STABLE, this::onStable)
         .onMessage(
@@ -314,7 +318,6 @@ final class Worker {
   private Behavior<Command> run(List<Assignment> jobs, ServerProcess server, JobPipe pipe) {
     List<Frame> frames = pipe.add(jobs, nanoClock.getAsLong());
     armDeadline(pipe);
-    armNudge(pipe);
     armHeartbeat(server, pipe);
     if (!frames.isEmpty()) {
       server.name(frames.get(0).id(), jobs.stream().map(Assignment::job).toList());
@@ -468,12 +471,6 @@ final class Worker {
     return next;
   }
 
-  private void armNudge(JobPipe pipe) {
-    if (width == 1 && pipe.size() > 1 && !timers.isTimerActive(Timer.LOOK_FOR_WAITING_RESULTS)) {
-      timers.startSingleTimer(Timer.LOOK_FOR_WAITING_RESULTS, NUDGE_AFTER);
-    }
-  }
-
   /**
    * When the process has begun a job later than the first unanswered one, it keeps results back.
    */
@@ -483,7 +480,6 @@ final class Worker {
       server.nudge(begun);
     }
     nudgeNext = begun;
-    armNudge(pipe);
     return Behaviors.same();
   }
 
@@ -656,7 +652,7 @@ final class Worker {
         .onMessageEquals(Timer.INTERRUPT_OVER, () -> onInterruptOver(server, pipe))
         .onMessageEquals(Timer.TERMINATE_OVER, () -> onTerminateOver(server))
         .onMessageEquals(Timer.LOOK_OVER, () -> kill(server))
-        .onMessageEquals(Timer.LOOK_FOR_WAITING_RESULTS, () -> nudge(server, pipe))
+        .onMessageEquals(Nudge.NOW, () -> nudge(server, pipe))
         .onMessageEquals(Timer.LISTEN_FOR_HEARTBEAT, () -> listen(server, pipe))
         .onMessageEquals(Sample.NOW, () -> changed(WorkerState.DRAINING, server))
         .onAnyMessage(Worker::ignore)
@@ -820,7 +816,7 @@ final class Worker {
         .onMessageEquals(Timer.INTERRUPT_OVER, () -> onInterruptOver(server, pipe))
         .onMessageEquals(Timer.TERMINATE_OVER, () -> onTerminateOver(server))
         .onMessageEquals(Timer.LOOK_OVER, () -> kill(server))
-        .onMessageEquals(Timer.LOOK_FOR_WAITING_RESULTS, () -> nudge(server, pipe))
+        .onMessageEquals(Nudge.NOW, () -> nudge(server, pipe))
         .onMessageEquals(Timer.HUNG_UP_FOR_LONG, () -> lookAndKill(server, DEAF))
         .onMessageEquals(Timer.DRAIN_OVER, () -> stopping(server, pipe, grace))
         .onMessageEquals(Sample.NOW, () -> changed(WorkerState.DRAINING, server))

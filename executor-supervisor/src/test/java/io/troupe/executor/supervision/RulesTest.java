@@ -72,15 +72,15 @@ class RulesTest {
     @CsvSource({
       "50000, 1",
       "60000000, 1",
-      "49000, 3",
-      "30000, 4",
-      "10000, 11",
-      "1000, 101",
-      "400, 251",
+      "49000, 5",
+      "30000, 7",
+      "10000, 21",
+      "1000, 201",
+      "785, 255",
       "2, 256",
       "0, 256"
     })
-    void is_about_a_hundred_milliseconds_of_work_and_none_beyond_jobs_of_fifty(
+    void is_about_two_hundred_milliseconds_of_work_and_none_beyond_jobs_of_fifty(
         long micros, int depth) {
       assertThat(RunTime.UNKNOWN.with(List.of(outcome("a", 0, micros))).depth()).isEqualTo(depth);
     }
@@ -161,7 +161,7 @@ class RulesTest {
       assertThat(desk.runningOn("a")).containsExactly("j1", "j3", "j4");
       assertThat(desk.running()).hasSize(4);
       desk.settled("a", List.of(outcome("j3", 0, 30_000)));
-      assertThat(desk.capacity()).isEqualTo(16);
+      assertThat(desk.capacity()).isEqualTo(28);
       desk.take(List.of(job("alone", 1, true)));
       assertThat(placed()).isEqualTo(Map.of("b", List.of("j5"), "a", List.of("alone")));
       assertThat(desk.runningOn("a")).containsExactly("j1", "j4", "alone");
@@ -359,6 +359,23 @@ class RulesTest {
       desk.look();
       desk.look();
       assertThat(desk.recall()).isEmpty();
+      assertThat(desk.isWorthALook()).isFalse();
+    }
+
+    @Test
+    void knows_which_workers_have_jobs_behind_the_one_that_they_run_also_where_they_leave() {
+      learnThatJobsAreQuick();
+      desk.ready("a", 1);
+      desk.ready("b", 1);
+      desk.take(jobs(1, 3));
+      desk.place();
+      assertThat(desk.withJobsBehind()).containsExactly("a");
+      desk.unready("b");
+      desk.unready("a");
+      assertThat(desk.withJobsBehind()).containsExactly("a");
+      assertThat(desk.isWorthALook()).isTrue();
+      desk.settled("a", List.of(outcome("j1", 0, 1)));
+      assertThat(desk.withJobsBehind()).isEmpty();
       assertThat(desk.isWorthALook()).isFalse();
     }
 

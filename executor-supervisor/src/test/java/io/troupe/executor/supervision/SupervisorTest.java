@@ -345,10 +345,10 @@ class SupervisorTest {
     settled("first");
     assertThat(rests).containsOnly(Duration.ZERO);
     rests.clear();
-    assign(1, jobs(10));
+    assign(1, jobs(15));
     server.answer(1);
     assertThat(settled("j1").outcomes()).hasSize(1);
-    assertThat(rests).containsOnly(Duration.ofMillis(30));
+    assertThat(rests).containsOnly(Duration.ofMillis(80));
     rests.clear();
     server.answer(5);
     assertThat(settled("j2").outcomes()).hasSize(5);

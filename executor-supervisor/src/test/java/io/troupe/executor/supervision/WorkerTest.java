@@ -426,10 +426,15 @@ class WorkerTest {
     run("a", "b", "c");
     server.expectJob();
     server.began(1);
-    actors.pass(Duration.ofMillis(200));
+    worker.tell(Worker.Nudge.NOW);
+    worker.tell(Worker.Nudge.NOW);
+    run("d");
+    server.expectJob(); // after these two
     assertThat(server.toldNothing()).isTrue();
     server.began(2);
-    assertThat(server.toldWhen(() -> actors.pass(Duration.ofMillis(50)))).isEqualTo("nudge 2");
+    worker.tell(Worker.Nudge.NOW);
+    worker.tell(Worker.Nudge.NOW);
+    assertThat(server.told()).isEqualTo("nudge 2");
   }
 
   /** The process has begun the first of these jobs, and is asked for the others. */
