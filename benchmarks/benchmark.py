@@ -21,6 +21,7 @@ import musts
 import peers
 import queued
 import report
+import soak
 from chaos import conductor
 from musts import Figures
 
@@ -41,7 +42,7 @@ def some_of(known):
 def parser():
     top = argparse.ArgumentParser(
         prog="bin/benchmark",
-        usage="bin/benchmark [figures|compare|chaos|queued] [options]   (--help after the verb lists them)",
+        usage="bin/benchmark [figures|compare|chaos|queued|soak] [options]   (--help after the verb lists them)",
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
@@ -97,6 +98,14 @@ def parser():
             help="a million durable jobs queued, the scheduler killed, started again and drained",
             description=queued.__doc__,
             prog="bin/benchmark queued",
+        )
+    )
+    soak.add_options(
+        verbs.add_parser(
+            "soak",
+            help="ten million jobs through one scheduler: memory, threads, files and store stay what they were",
+            description=soak.__doc__,
+            prog="bin/benchmark soak",
         )
     )
     return top
@@ -171,6 +180,8 @@ def main(words):
         return conductor.run(options)
     if options.verb == "queued":
         return queued.run(options)
+    if options.verb == "soak":
+        return soak.run(options)
     if options.verb == "all":
         figures.run(parser().parse_args(["figures", "--dir", os.path.join(options.dir, "figures")]))
     return compare(options)

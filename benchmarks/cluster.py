@@ -4,6 +4,7 @@ import json
 import os
 import socket
 import subprocess
+import time
 
 import processes
 
@@ -92,6 +93,21 @@ class Cluster:
 
     def tree_workers(self):
         return json.loads(self.troupe("workers", "--json"))["workers"]
+
+    def await_workers(self):
+        """Returns when all its workers are ready."""
+        deadline = time.monotonic() + DEADLINE
+        while sum(worker["state"] in ("READY", "BUSY") for worker in self.tree_workers()) < self.workers:
+            if time.monotonic() > deadline:
+                raise SystemExit("benchmark: not all workers became ready in time")
+            time.sleep(0.2)
+
+    def apply(self, pool):
+        """Applies a pool, given as what its file says."""
+        file = os.path.join(self.folder, f"{pool['name']}.json")
+        with open(file, "w", encoding="utf-8") as out:
+            json.dump(pool, out)
+        self.troupe("pool", "apply", file)
 
     def processes(self):
         """The pids of all that belongs to it: those with its folder in their environment, and all below them."""

@@ -58,11 +58,7 @@ def measure(folder, jobs, calls):
             raise SystemExit("benchmark: the first job was not done in time: see 'bin/troupe explain noop'")
         figures["agent_to_first_job_seconds"] = round(first["done"] - registered, 2)
 
-        deadline = time.monotonic() + DEADLINE
-        while sum(worker["state"] in ("READY", "BUSY") for worker in cluster.tree_workers()) < workers:
-            if time.monotonic() > deadline:
-                raise SystemExit("benchmark: not all workers became ready in time")
-            time.sleep(0.2)
+        cluster.await_workers()
         figures["workers"] = workers
 
         map_jobs(cluster, jobs)

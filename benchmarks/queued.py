@@ -76,7 +76,7 @@ class Queued:
         count = self._options.jobs
         self._apply_pool()
         self._cluster.add_agent()
-        self._await(lambda: self._ready() == WORKERS, "not all workers became ready in time")
+        self._cluster.await_workers()
         self._line = lean.Line(self._cluster.address)
         rates = [self._map(count)]
         pid = self._scheduler()
@@ -134,10 +134,7 @@ class Queued:
             "size": WORKERS,
             "job": {"timeout": "700s", "attempts": 3, "durability": "store"},
         }
-        file = os.path.join(self._folder, "pool.json")
-        with open(file, "w", encoding="utf-8") as out:
-            json.dump(pool, out)
-        self._cluster.troupe("pool", "apply", file)
+        self._cluster.apply(pool)
 
     @staticmethod
     def _await(condition, otherwise):
@@ -146,9 +143,6 @@ class Queued:
             if time.monotonic() > deadline:
                 raise SystemExit(f"benchmark: {otherwise}")
             time.sleep(POLL)
-
-    def _ready(self):
-        return sum(worker["state"] in ("READY", "BUSY") for worker in self._cluster.tree_workers())
 
     def _ask(self, method, path, body, wanted):
         status, answer = self._line.ask(method, path, body)

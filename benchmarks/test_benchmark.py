@@ -18,6 +18,7 @@ import chart
 import lean
 import musts
 import report
+import soak
 from chaos import ledger, verdict
 
 
@@ -53,6 +54,33 @@ class MustsTest(unittest.TestCase):
         self.assertEqual(self.verdict_of("SIGKILL", lines), ["met", "met"])
         lines.append(line("troupe", "kill", 5.1, **{**good, "ran_twice": 1, "replaced_after": None}))
         self.assertEqual(self.verdict_of("SIGKILL", lines), ["NOT MET", "NOT MET"])
+
+
+class SoakTest(unittest.TestCase):
+    @staticmethod
+    def looks(*mib, threads=30):
+        return [
+            {"processes": {"scheduler": {"mib": each, "threads": threads, "files": 40}}, "store": 20} for each in mib
+        ]
+
+    def test_what_stays_what_it_was_is_no_trouble(self):
+        self.assertEqual(soak.grown(self.looks(100, 200, 220, 210, 230, 226)), [])
+
+    def test_memory_that_grows_is_told(self):
+        self.assertEqual(
+            soak.grown(self.looks(100, 200, 220, 260, 300, 340)),
+            ["mib of the scheduler: 220 at first, 340 in the end"],
+        )
+
+    def test_threads_files_and_stores_that_grow_are_told(self):
+        looks = [*self.looks(100, 100, 100, 100), *self.looks(100, threads=40)]
+        looks[-1]["processes"]["scheduler"]["files"] = 90
+        looks[-1]["store"] = 500
+        self.assertEqual([words.split(":")[0] for words in soak.grown(looks)], [
+            "threads of the scheduler",
+            "files of the scheduler",
+            "MiB of the store",
+        ])
 
 
 class ReportTest(unittest.TestCase):

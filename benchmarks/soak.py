@@ -1,0 +1,137 @@
+"""Millions of jobs that do nothing through one scheduler: memory, threads, file handles and store stay what they were.
+
+After each million of jobs it looks at the processes. What they have after the second and third million is taken for what they
+need; exit code 1 when one of them has more threads or files in the end, or much more memory, or the store has grown.
+"""
+
+import json
+import os
+import shutil
+import time
+
+import cluster as local
+import lean
+import processes
+
+POOL = "soak"
+WORKERS = 2
+MILLION = 1_000_000
+#: Jobs of one map.
+MAPPED = 250_000
+#: What comes and goes: connections of the client and their threads, a heap between two collections.
+SPARE = {"threads": 4, "files": 12, "mib": 48, "store": 32}
+JVMS = {"scheduler": b"io.troupe.scheduler.Main", "executor": b"io.troupe.executor.Main", "mesos": b"io.troupe.local.Main"}
+
+
+def add_options(parser):
+    parser.add_argument("--jobs", type=int, default=10 * MILLION, help="how many (default: %(default)s)")
+    parser.add_argument(
+        "--durability", choices=("memory", "store"), default="store", help="of the jobs (default: %(default)s)"
+    )
+    parser.add_argument("--conf", help="settings of the scheduler, such as those of PostgreSQL")
+    parser.add_argument("--dir", default=".troupe/soak", help="where its state is (default: %(default)s)")
+    parser.add_argument("--json", action="store_true", help="print the figures as JSON in the last line")
+
+
+def run(options):
+    """Measures and prints; 1 when something has grown."""
+    if options.jobs < MILLION:
+        raise SystemExit("benchmark: --jobs must be at least 1000000")
+    looks = []
+    for look in soak(options):
+        looks.append(look)
+        rest = ", ".join(
+            f"{name} {has['mib']:.0f} MiB {has['threads']} threads {has['files']} files"
+            for name, has in look["processes"].items()
+        )
+        print(f"{look['jobs']:>11,} jobs, {look['per_second']:>7,} jobs/s: {rest}, store {look['store']} MiB", flush=True)
+    trouble = grown(looks)
+    print("\n".join(trouble) or "nothing has grown since the third million")
+    if options.json:
+        print(json.dumps({"looks": looks, "grown": trouble}, separators=(",", ":")))
+    return int(bool(trouble))
+
+
+def grown(looks):
+    """What has more in the end than it needed after the second and third million, in words."""
+    trouble = []
+    first, last = looks[1:3], looks[-1]
+
+    def compare(what, kind, needed, has):
+        if has > max(needed) + SPARE[kind]:
+            trouble.append(f"{what}: {max(needed):.0f} at first, {has:.0f} in the end")
+
+    if len(looks) > 3:
+        for name, has in last["processes"].items():
+            for kind in ("threads", "files", "mib"):
+                needed = [look["processes"][name][kind] for look in first if name in look["processes"]]
+                compare(f"{kind} of the {name}", kind, needed or [0], has[kind])
+        compare("MiB of the store", "store", [look["store"] for look in first], last["store"])
+    return trouble
+
+
+def soak(options):
+    """Looks, one after each million of jobs."""
+    folder = os.path.abspath(options.dir)
+    shutil.rmtree(folder, ignore_errors=True)
+    with local.Cluster(folder, WORKERS, options.conf) as cluster:
+        cluster.apply(
+            {
+                "name": POOL,
+                "command": "python3 -m troupe.worker noop",
+                "protocol": "frames",
+                "files": [os.path.join(local.HERE, "noop.py")],
+                "resources": {"cpus": local.WORKER_CPUS, "mem": f"{local.WORKER_MEM} MiB"},
+                "size": WORKERS,
+                "job": {"timeout": "60s", "attempts": 3, "durability": options.durability},
+            }
+        )
+        cluster.add_agent()
+        cluster.await_workers()
+        done, start, since = 0, time.perf_counter(), 0
+        while done < options.jobs:
+            done += _map(cluster, min(MAPPED, options.jobs - done))
+            if done - since >= MILLION or done == options.jobs:
+                seconds = time.perf_counter() - start
+                yield {
+                    "jobs": done,
+                    "per_second": round((done - since) / seconds),
+                    "processes": {name: _look(pid) for name, pid in _named(cluster).items()},
+                    "store": _store_mib(folder),
+                }
+                start, since = time.perf_counter(), done
+
+
+def _map(cluster, count):
+    """So many jobs, each with a result of its own; how many."""
+    with lean.Line(cluster.address) as line:
+        answers = line.map(f"/v1/pools/{POOL}/map?function=noop", list(range(count)))
+    if [answer.get("result") for answer in answers] != list(range(count)):
+        raise SystemExit("benchmark: a job of a map has a wrong result, or none")
+    return count
+
+
+def _named(cluster):
+    """The pids of its processes by what they are."""
+    found = {}
+    for pid in cluster.processes():
+        words = processes.command(pid).split(b"\0")
+        for name, main in JVMS.items():
+            if main in words and words[0].endswith(b"java"):
+                found[name] = pid
+        if b"troupe.worker" in words:
+            found[f"worker {sum(name.startswith('worker') for name in found) + 1}"] = pid
+    return dict(sorted(found.items()))
+
+
+def _look(pid):
+    return {
+        "mib": processes.memory([pid])["rss"],
+        "threads": len(os.listdir(f"/proc/{pid}/task")),
+        "files": len(os.listdir(f"/proc/{pid}/fd")),
+    }
+
+
+def _store_mib(folder):
+    file = os.path.join(folder, "scheduler", "store.mv.db")
+    return os.path.getsize(file) >> 20 if os.path.exists(file) else 0
