@@ -73,7 +73,7 @@ class SoakTest(unittest.TestCase):
         )
 
     def test_threads_files_and_stores_that_grow_are_told(self):
-        looks = [*self.looks(100, 100, 100, 100), *self.looks(100, threads=40)]
+        looks = [*self.looks(100, 100, 100, 100), *self.looks(100, threads=60)]
         looks[-1]["processes"]["scheduler"]["files"] = 90
         looks[-1]["store"] = 500
         self.assertEqual([words.split(":")[0] for words in soak.grown(looks)], [
