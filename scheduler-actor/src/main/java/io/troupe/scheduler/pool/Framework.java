@@ -604,11 +604,15 @@ final class Framework {
       return effects;
     }
     effects.add(forget(executor));
-    for (WorkerRecord worker : workersIn(executor)) {
+    List<WorkerRecord> left = workersIn(executor);
+    for (WorkerRecord worker : left) {
       reconciliation.doubt(
           now + policy.reconcileBackoff().first().toMillis(), worker.taskId(), agentId);
     }
-    Cause cause = Cause.of(Kind.INTERNAL, "the executor " + WaitStatus.text(status));
+    Cause cause =
+        left.isEmpty() && status == 0
+            ? Cause.of(Kind.DRAINED, "the executor has left, as it had no workers")
+            : Cause.of(Kind.INTERNAL, "the executor " + WaitStatus.text(status));
     effects.add(
         new Effect.Tell(new PoolFact.ExecutorLost(executor.pool(), agentId, executorId, cause)));
     effects.addAll(down(executor.supervisor()));

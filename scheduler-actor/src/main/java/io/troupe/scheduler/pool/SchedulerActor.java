@@ -368,7 +368,8 @@ public final class SchedulerActor {
       context.getLog().info("Agent {} on {} is here", found.agentId(), found.hostname());
     } else if (fact instanceof PoolFact.AgentLost lost) {
       context.getLog().warn("Agent {} is lost: {}", lost.agentId(), lost.cause().message());
-    } else if (fact instanceof PoolFact.ExecutorLost lost) {
+    } else if (fact instanceof PoolFact.ExecutorLost lost
+        && lost.cause().kind() != Cause.Kind.DRAINED) {
       context
           .getLog()
           .warn("Executor {} on {}: {}", lost.executorId(), lost.agentId(), lost.cause().message());

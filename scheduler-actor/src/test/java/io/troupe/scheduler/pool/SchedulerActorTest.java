@@ -378,6 +378,34 @@ class SchedulerActorTest {
     downed.expectMessage("akka://troupe@127.0.0.1:1");
   }
 
+  private Cause causeOfExit(String executorId) {
+    scheduler.tell(new SchedulerActor.Subscribe(facts.getRef()));
+    events.tell(new MasterEvent.ExecutorExited("S1", executorId, 0));
+    return expectFact(PoolFact.ExecutorLost.class).cause();
+  }
+
+  @Test
+  void an_executor_that_leaves_when_it_has_no_workers_is_no_fault_of_anybody() {
+    subscribe();
+    apply("p", new PoolSize.Fixed(1));
+    MasterCall.Launch launch = launchOne();
+    scheduler.tell(new SchedulerActor.ScalePool("p", new PoolSize.Fixed(0), answers.getRef()));
+    answers.expectMessage(new Done());
+    events.tell(update(launch.taskId(), TaskState.KILLED, "u1"));
+
+    assertThat(causeOfExit(launch.executor().executorId()))
+        .isEqualTo(Cause.of(Cause.Kind.DRAINED, "the executor has left, as it had no workers"));
+  }
+
+  @Test
+  void an_executor_that_leaves_its_workers_alone_is_a_fault() {
+    subscribe();
+    apply("p", new PoolSize.Fixed(1));
+
+    assertThat(causeOfExit(launchOne().executor().executorId()))
+        .isEqualTo(Cause.of(Cause.Kind.INTERNAL, "the executor exited with code 0"));
+  }
+
   @Test
   void a_lost_agent_is_told_and_its_workers_are_replaced_without_waiting() {
     subscribe();
