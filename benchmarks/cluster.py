@@ -109,6 +109,11 @@ class Cluster:
             json.dump(pool, out)
         self.troupe("pool", "apply", file)
 
+    def store_mib(self):
+        """The size of the store, if it is in a file."""
+        file = os.path.join(self.folder, "scheduler", "store.mv.db")
+        return os.path.getsize(file) >> 20 if os.path.exists(file) else 0
+
     def processes(self):
         """The pids of all that belongs to it: those with its folder in their environment, and all below them."""
         found = set(processes.with_environment("TROUPE_LOCAL", self.folder))

@@ -88,7 +88,7 @@ class Queued:
         self._submit(count)
         accepted = count / (time.perf_counter() - start)
         memory.append(self._memory(pid))
-        store = [self._store_mib()]
+        store = [self._cluster.store_mib()]
 
         before = self._succeeded()
         self._kill(pid)
@@ -104,7 +104,7 @@ class Queued:
         drained, highest = self._drain(pid, served, queued)
         starting.join()
         memory.append(highest)
-        store.append(self._store_mib())
+        store.append(self._cluster.store_mib())
         runs = self._runs()
         rates.append(self._map(count))
         self._kill(pid)
@@ -244,7 +244,3 @@ class Queued:
     @staticmethod
     def _memory(pid):
         return round(processes.memory([pid])["rss"])
-
-    def _store_mib(self):
-        file = os.path.join(self._folder, "scheduler", "store.mv.db")
-        return os.path.getsize(file) >> 20 if os.path.exists(file) else 0

@@ -97,7 +97,7 @@ def soak(options):
                     "jobs": done,
                     "per_second": round((done - since) / seconds),
                     "processes": {name: _look(pid) for name, pid in _named(cluster).items()},
-                    "store": _store_mib(folder),
+                    "store": cluster.store_mib(),
                 }
                 start, since = time.perf_counter(), done
 
@@ -130,8 +130,3 @@ def _look(pid):
         "threads": len(os.listdir(f"/proc/{pid}/task")),
         "files": len(os.listdir(f"/proc/{pid}/fd")),
     }
-
-
-def _store_mib(folder):
-    file = os.path.join(folder, "scheduler", "store.mv.db")
-    return os.path.getsize(file) >> 20 if os.path.exists(file) else 0

@@ -74,10 +74,7 @@ class Peer(base.Peer):
             "size": workers,
             "job": {"timeout": "200s", "attempts": 3, "durability": self._durability},
         }
-        file = os.path.join(self.work, "pool.json")
-        with open(file, "w", encoding="utf-8") as out:
-            json.dump(pool, out)
-        self._cluster.troupe("pool", "apply", file)
+        self._cluster.apply(pool)
         self._line = lean.Line(self._cluster.address)
 
     def first(self, function, argument):
