@@ -46,7 +46,8 @@ def run(options):
         )
         print(f"{look['jobs']:>11,} jobs, {look['per_second']:>7,} jobs/s: {rest}, store {look['store']} MiB", flush=True)
     trouble = grown(looks)
-    print("\n".join(trouble) or "nothing has grown since the third million")
+    told = "nothing has grown since the third million" if len(looks) > 3 else "too few to tell what grows: four millions at least"
+    print("\n".join(trouble) or told)
     if options.json:
         print(json.dumps({"looks": looks, "grown": trouble}, separators=(",", ":")))
     return int(bool(trouble))
