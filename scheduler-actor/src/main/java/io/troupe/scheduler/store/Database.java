@@ -34,13 +34,17 @@ public final class Database implements AutoCloseable {
 
   /** The kinds of databases, where they differ. */
   enum Dialect {
-    H2("blob"),
-    POSTGRESQL("bytea");
+    H2("blob", "restore it from a copy, or move it away to start with an empty one"),
+    POSTGRESQL("bytea", "look whether the server runs there, and at troupe.store in --conf");
 
     private final String bytes;
 
-    Dialect(String bytes) {
+    /** What to do when it cannot be opened. */
+    private final String advice;
+
+    Dialect(String bytes, String advice) {
       this.bytes = bytes;
+      this.advice = advice;
     }
   }
 
@@ -102,7 +106,7 @@ public final class Database implements AutoCloseable {
     try {
       FileUpkeep.settle(file);
     } catch (MVStoreException e) {
-      throw unusable(name, e);
+      throw unusable(name, Dialect.H2, e);
     }
     // Without a locking thread of its own, H2 holds the file through the operating system's lock.
     // It writes at each commit, and not up to half a second later, only if it is told to. Payloads
@@ -173,7 +177,7 @@ public final class Database implements AutoCloseable {
     try {
       connections = new HikariDataSource(config);
     } catch (RuntimeException e) {
-      throw unusable(name, e);
+      throw unusable(name, dialect, e);
     }
     try {
       Flyway.configure()
@@ -185,12 +189,12 @@ public final class Database implements AutoCloseable {
           .migrate();
     } catch (FlywayException e) {
       connections.close();
-      throw unusable(name, e);
+      throw unusable(name, dialect, e);
     }
     return new Database(connections, name, dialect);
   }
 
-  private static StoreException unusable(String name, Throwable failure) {
+  private static StoreException unusable(String name, Dialect dialect, Throwable failure) {
     Throwable root = failure;
     while (root.getCause() != null && root.getCause() != root) {
       if (isLocked(root)) {
@@ -204,11 +208,7 @@ public final class Database implements AutoCloseable {
           failure);
     }
     return new StoreException(
-        name
-            + " cannot be opened: "
-            + said(root)
-            + "; restore it from a copy, or move it away to start with an empty one",
-        failure);
+        name + " cannot be opened: " + said(root) + "; " + dialect.advice, failure);
   }
 
   /** Without the version that H2 puts behind what it says. */

@@ -253,4 +253,14 @@ class SqlStoreTest {
         .doesNotContain("\n", "null");
     assertThat(Files.readAllBytes(file)).isEqualTo(damaged);
   }
+
+  @Test
+  void a_server_that_does_not_answer_is_to_be_looked_at_and_no_copy_is_asked_for() {
+    assertThatThrownBy(() -> Database.at("jdbc:postgresql://127.0.0.1:1/jobs", "user", "secret"))
+        .isInstanceOf(StoreException.class)
+        .hasMessageContaining("the store at jdbc:postgresql://127.0.0.1:1/jobs cannot be opened")
+        .hasMessageContaining("look whether the server runs there")
+        .message()
+        .doesNotContain("\n", "copy", "secret");
+  }
 }
