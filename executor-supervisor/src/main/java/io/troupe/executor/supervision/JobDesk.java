@@ -264,9 +264,9 @@ final class JobDesk {
   /** Whether there are jobs, or may soon be, that wait behind one which is long or may be. */
   boolean isWorthALook() {
     return !waiting.isEmpty()
-        || !withJobsBehind().isEmpty()
         || ready.values().stream()
-            .anyMatch(place -> !place.jobs.isEmpty() && depth(place) > place.width);
+            .anyMatch(place -> !place.jobs.isEmpty() && depth(place) > place.width)
+        || !withJobsBehind().isEmpty();
   }
 
   /** Workers that run one job at a time and have others behind it, unless it has run for ages. */

@@ -532,15 +532,10 @@ public final class Supervisor {
 
   private void place() {
     Map<String, List<Assignment>> batches = desk.place();
-    if (desk.isWorthALook() && !timers.isTimerActive(Timer.LOOK)) {
+    if (!timers.isTimerActive(Timer.LOOK) && desk.isWorthALook()) {
       timers.startTimerWithFixedDelay(Timer.LOOK, LOOK_EVERY);
     }
-    for (Map.Entry<String, List<Assignment>> batch : batches.entrySet()) {
-      Seat seat = workers.get(batch.getKey());
-      if (seat != null) {
-        seat.actor.tell(new Worker.Run(batch.getValue()));
-      }
-    }
+    batches.forEach((worker, jobs) -> tell(worker, new Worker.Run(jobs)));
     rest.accept(canRest() ? REST : Duration.ZERO);
   }
 
@@ -552,20 +547,18 @@ public final class Supervisor {
   private Behavior<Command> look() {
     giveBackStranded(desk.look());
     announce();
-    tell(desk.withJobsBehind(), Worker.Nudge.NOW);
-    tell(desk.recall(), Worker.Recall.NOW);
+    desk.withJobsBehind().forEach(worker -> tell(worker, Worker.Nudge.NOW));
+    desk.recall().forEach(worker -> tell(worker, Worker.Recall.NOW));
     if (!desk.isWorthALook()) {
       timers.cancel(Timer.LOOK);
     }
     return Behaviors.same();
   }
 
-  private void tell(List<String> names, Worker.Command message) {
-    for (String worker : names) {
-      Seat seat = workers.get(worker);
-      if (seat != null) {
-        seat.actor.tell(message);
-      }
+  private void tell(String worker, Worker.Command message) {
+    Seat seat = workers.get(worker);
+    if (seat != null) {
+      seat.actor.tell(message);
     }
   }
 
