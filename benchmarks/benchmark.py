@@ -26,6 +26,15 @@ from chaos import conductor
 from musts import Figures
 
 
+#: What else there is besides the comparison.
+OTHERS = {
+    "figures": (figures, "only Troupe's own figures"),
+    "chaos": (conductor, "kill everything at random and see that no job is lost"),
+    "queued": (queued, "a million durable jobs queued, the scheduler killed, started again and drained"),
+    "soak": (soak, "ten million jobs through one scheduler: memory, threads, files and store stay what they were"),
+}
+
+
 def some_of(known):
     """A list of names with commas between them, of those that are known."""
 
@@ -79,35 +88,10 @@ def parser():
             help="where state, logs, results.json and results.svg are (default: %(default)s)",
         )
         compare.set_defaults(seconds=3.0, queued=100_000)
-    figures.add_options(
-        verbs.add_parser(
-            "figures", help="only Troupe's own figures", description=figures.__doc__, prog="bin/benchmark figures"
+    for verb, (module, words) in OTHERS.items():
+        module.add_options(
+            verbs.add_parser(verb, help=words, description=module.__doc__, prog=f"bin/benchmark {verb}")
         )
-    )
-    conductor.add_options(
-        verbs.add_parser(
-            "chaos",
-            help="kill everything at random and see that no job is lost",
-            description=conductor.__doc__,
-            prog="bin/benchmark chaos",
-        )
-    )
-    queued.add_options(
-        verbs.add_parser(
-            "queued",
-            help="a million durable jobs queued, the scheduler killed, started again and drained",
-            description=queued.__doc__,
-            prog="bin/benchmark queued",
-        )
-    )
-    soak.add_options(
-        verbs.add_parser(
-            "soak",
-            help="ten million jobs through one scheduler: memory, threads, files and store stay what they were",
-            description=soak.__doc__,
-            prog="bin/benchmark soak",
-        )
-    )
     return top
 
 
@@ -174,14 +158,8 @@ def main(words):
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     bare = not words or (words[0].startswith("-") and words[0] not in ("-h", "--help"))
     options = parser().parse_args(["all", *words] if bare else words)
-    if options.verb == "figures":
-        return figures.run(options)
-    if options.verb == "chaos":
-        return conductor.run(options)
-    if options.verb == "queued":
-        return queued.run(options)
-    if options.verb == "soak":
-        return soak.run(options)
+    if options.verb in OTHERS:
+        return OTHERS[options.verb][0].run(options)
     if options.verb == "all":
         figures.run(parser().parse_args(["figures", "--dir", os.path.join(options.dir, "figures")]))
     return compare(options)

@@ -6,6 +6,7 @@ import socket
 import subprocess
 import time
 
+import lean
 import processes
 
 HERE = os.path.dirname(os.path.abspath(__file__))
@@ -17,6 +18,7 @@ WORKER_MEM = 64
 #: What an executor takes beside its workers (troupe.executor of reference.conf).
 EXECUTOR_CPUS = 0.1
 EXECUTOR_MEM = 256
+JVMS = {"scheduler": b"io.troupe.scheduler.Main", "executor": b"io.troupe.executor.Main", "mesos": b"io.troupe.local.Main"}
 
 
 def free_ports(count):
@@ -102,12 +104,33 @@ class Cluster:
                 raise SystemExit("benchmark: not all workers became ready in time")
             time.sleep(0.2)
 
-    def apply(self, pool):
-        """Applies a pool, given as what its file says."""
-        file = os.path.join(self.folder, f"{pool['name']}.json")
-        with open(file, "w", encoding="utf-8") as out:
+    def apply(self, name, file, job, env=None):
+        """Applies a pool of all its workers, which run the functions of a file; job and env are as in a pool file."""
+        module = os.path.splitext(os.path.basename(file))[0]
+        pool = {
+            "name": name,
+            "command": f"python3 -m troupe.worker {module}",
+            "protocol": "frames",
+            "files": [file],
+            "env": env or {},
+            "resources": {"cpus": WORKER_CPUS, "mem": f"{WORKER_MEM} MiB"},
+            "size": self.workers,
+            "job": job,
+        }
+        path = os.path.join(self.folder, f"{name}.json")
+        with open(path, "w", encoding="utf-8") as out:
             json.dump(pool, out)
-        self.troupe("pool", "apply", file)
+        self.troupe("pool", "apply", path)
+
+    def map(self, pool, function, arguments):
+        """Seconds that a map takes, sent and received at the same time, of a function that returns its argument."""
+        start = time.perf_counter()
+        with lean.Line(self.address) as line:
+            answers = line.map(f"/v1/pools/{pool}/map?function={function}", arguments)
+        seconds = time.perf_counter() - start
+        if [answer.get("result") for answer in answers] != arguments:
+            raise SystemExit("benchmark: a job of a map has a wrong result, or none")
+        return seconds
 
     def store_mib(self):
         """The size of the store, if it is in a file."""
@@ -120,3 +143,13 @@ class Cluster:
         for pid in list(found):
             found.update(processes.descendants(pid))
         return sorted(found)
+
+    def jvms(self):
+        """The pids of its processes of Java by what they are. To ask by a command would take processor time from the jobs."""
+        found = {}
+        for pid in self.processes():
+            words = processes.command(pid).split(b"\0")
+            for name, main in JVMS.items():
+                if main in words and words[0].endswith(b"java"):
+                    found[name] = pid
+        return found

@@ -74,7 +74,8 @@ class Queued:
 
     def _measure(self):
         count = self._options.jobs
-        self._apply_pool()
+        job = {"timeout": "700s", "attempts": 3, "durability": "store"}
+        self._cluster.apply(POOL, JOBS, job, {"QUEUED_NOTES": self._notes})
         self._cluster.add_agent()
         self._cluster.await_workers()
         self._line = lean.Line(self._cluster.address)
@@ -123,19 +124,6 @@ class Queued:
             "twice": sum(times > 1 for times in runs.values()),
         }
 
-    def _apply_pool(self):
-        pool = {
-            "name": POOL,
-            "command": "python3 -m troupe.worker queued_jobs",
-            "protocol": "frames",
-            "files": [JOBS],
-            "env": {"QUEUED_NOTES": self._notes},
-            "resources": {"cpus": local.WORKER_CPUS, "mem": f"{local.WORKER_MEM} MiB"},
-            "size": WORKERS,
-            "job": {"timeout": "700s", "attempts": 3, "durability": "store"},
-        }
-        self._cluster.apply(pool)
-
     @staticmethod
     def _await(condition, otherwise):
         deadline = time.monotonic() + local.DEADLINE
@@ -170,13 +158,7 @@ class Queued:
 
     def _mapped(self, count):
         """Jobs/s; their numbers are below 0."""
-        with lean.Line(self._cluster.address) as line:
-            start = time.perf_counter()
-            answers = line.map(self._path("map", "note"), [-1] * count)
-            seconds = time.perf_counter() - start
-        if any(answer.get("result") != -1 for answer in answers):
-            raise SystemExit("benchmark: a job of a map has no result")
-        return count / seconds
+        return count / self._cluster.map(POOL, "note", [-1] * count)
 
     def _kill(self, pid):
         os.kill(pid, signal.SIGKILL)
@@ -235,10 +217,10 @@ class Queued:
         return collections.Counter(number for number in self._numbers() if number >= 0)
 
     def _scheduler(self):
-        """Its pid. To ask for it by a command would take processor time from the jobs."""
-        for pid in self._cluster.processes():
-            if b"io.troupe.scheduler.Main" in processes.command(pid):
-                return pid
+        """Its pid."""
+        pid = self._cluster.jvms().get("scheduler")
+        if pid:
+            return pid
         raise SystemExit("benchmark: there is no scheduler")
 
     @staticmethod

@@ -10,7 +10,6 @@ import shutil
 import time
 
 import cluster as local
-import lean
 import processes
 
 POOL = "soak"
@@ -20,7 +19,6 @@ MILLION = 1_000_000
 MAPPED = 250_000
 #: What comes and goes, or comes late: threads of pools that have a most, connections, a heap between two collections.
 SPARE = {"threads": 20, "files": 20, "mib": 48, "store": 32}
-JVMS = {"scheduler": b"io.troupe.scheduler.Main", "executor": b"io.troupe.executor.Main", "mesos": b"io.troupe.local.Main"}
 
 
 def add_options(parser):
@@ -76,22 +74,15 @@ def soak(options):
     folder = os.path.abspath(options.dir)
     shutil.rmtree(folder, ignore_errors=True)
     with local.Cluster(folder, WORKERS, options.conf) as cluster:
-        cluster.apply(
-            {
-                "name": POOL,
-                "command": "python3 -m troupe.worker noop",
-                "protocol": "frames",
-                "files": [os.path.join(local.HERE, "noop.py")],
-                "resources": {"cpus": local.WORKER_CPUS, "mem": f"{local.WORKER_MEM} MiB"},
-                "size": WORKERS,
-                "job": {"timeout": "60s", "attempts": 3, "durability": options.durability},
-            }
-        )
+        noop = os.path.join(local.HERE, "noop.py")
+        cluster.apply(POOL, noop, {"timeout": "60s", "attempts": 3, "durability": options.durability})
         cluster.add_agent()
         cluster.await_workers()
         done, start, since = 0, time.perf_counter(), 0
         while done < options.jobs:
-            done += _map(cluster, min(MAPPED, options.jobs - done))
+            count = min(MAPPED, options.jobs - done)
+            cluster.map(POOL, "noop", list(range(count)))
+            done += count
             if done - since >= MILLION or done == options.jobs:
                 seconds = time.perf_counter() - start
                 yield {
@@ -103,26 +94,11 @@ def soak(options):
                 start, since = time.perf_counter(), done
 
 
-def _map(cluster, count):
-    """So many jobs, each with a result of its own; how many."""
-    with lean.Line(cluster.address) as line:
-        answers = line.map(f"/v1/pools/{POOL}/map?function=noop", list(range(count)))
-    if [answer.get("result") for answer in answers] != list(range(count)):
-        raise SystemExit("benchmark: a job of a map has a wrong result, or none")
-    return count
-
-
 def _named(cluster):
     """The pids of its processes by what they are."""
-    found = {}
-    for pid in cluster.processes():
-        words = processes.command(pid).split(b"\0")
-        for name, main in JVMS.items():
-            if main in words and words[0].endswith(b"java"):
-                found[name] = pid
-        if b"troupe.worker" in words:
-            found[f"worker {sum(name.startswith('worker') for name in found) + 1}"] = pid
-    return dict(sorted(found.items()))
+    workers = [pid for pid in cluster.processes() if b"troupe.worker" in processes.command(pid).split(b"\0")]
+    found = {f"worker {number}": pid for number, pid in enumerate(workers, 1)}
+    return dict(sorted({**cluster.jvms(), **found}.items()))
 
 
 def _look(pid):

@@ -65,16 +65,7 @@ class Peer(base.Peer):
     def start(self, workers):
         self._cluster = cluster.Cluster(os.path.join(self.work, "troupe"), workers, self._scheduler_settings())
         self._cluster.up(agents=1)
-        pool = {
-            "name": POOL,
-            "command": "python3 -m troupe.worker jobs",
-            "protocol": "frames",
-            "files": [JOBS],
-            "resources": {"cpus": cluster.WORKER_CPUS, "mem": f"{cluster.WORKER_MEM} MiB"},
-            "size": workers,
-            "job": {"timeout": "200s", "attempts": 3, "durability": self._durability},
-        }
-        self._cluster.apply(pool)
+        self._cluster.apply(POOL, JOBS, {"timeout": "200s", "attempts": 3, "durability": self._durability})
         self._line = lean.Line(self._cluster.address)
 
     def first(self, function, argument):
