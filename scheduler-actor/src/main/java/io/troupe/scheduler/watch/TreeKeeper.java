@@ -177,7 +177,7 @@ public final class TreeKeeper {
         .onMessage(GetLastWords.class, this::onGetLastWords)
         .onMessage(Follow.class, this::onFollow)
         .onMessage(Show.class, this::onShow)
-        .onMessageEquals(Refresh.NOW, this::onRefresh)
+        .onMessageEquals(Refresh.NOW, this::onTime)
         .onMessageEquals(Publish.NOW, this::onPublish)
         .build();
   }
@@ -289,13 +289,19 @@ public final class TreeKeeper {
     return onRefresh();
   }
 
+  private Behavior<Command> onTime() {
+    onRefresh();
+    return followers.isEmpty() ? onPublish() : Behaviors.same();
+  }
+
   private Behavior<Command> onRefresh() {
     tree.scheduler(self, schedulerPart());
     return publishSoon();
   }
 
+  /** Where nobody follows there is no hurry: what has changed is told to nobody, once a second. */
   private Behavior<Command> publishSoon() {
-    if (tree.hasChanged() && !timers.isTimerActive(Publish.NOW)) {
+    if (!followers.isEmpty() && tree.hasChanged() && !timers.isTimerActive(Publish.NOW)) {
       timers.startSingleTimer(Publish.NOW, PUBLISH_AFTER);
     }
     return Behaviors.same();
