@@ -6,6 +6,7 @@ import io.troupe.protocol.Outcome;
 import java.time.Duration;
 import java.util.ArrayDeque;
 import java.util.ArrayList;
+import java.util.Comparator;
 import java.util.Deque;
 import java.util.HashMap;
 import java.util.HashSet;
@@ -38,8 +39,19 @@ final class JobDesk {
 
   private static final int RESULTS_AVERAGED = 10;
 
+  /** What waits at one worker is had back for another one that has nothing if it takes so long. */
+  private static final Duration WORTH_SHARING = Duration.ofMillis(20);
+
   private final Deque<Assignment> waiting = new ArrayDeque<>();
   private final Set<AttemptRef> held = new HashSet<>();
+
+  /** Why a worker is asked for what waits there. */
+  private enum Question {
+    /** It waits behind a long job. */
+    LONG,
+    /** Another worker has nothing to do. */
+    IDLE_OTHER
+  }
 
   /** What a worker has. */
   private static final class Place {
@@ -61,6 +73,9 @@ final class JobDesk {
     /** After so many of these it is asked, again, for what waits there. */
     int nextQuestion = 1;
 
+    /** It was asked since the last look for what waits there, and has not given it back. */
+    @Nullable Question asked;
+
     Place(int width) {
       this.width = width;
     }
@@ -79,7 +94,11 @@ final class JobDesk {
     }
 
     boolean hasJobsBehind() {
-      return width == 1 && jobs.size() > width && longLooks <= MOST_LONG_LOOKS;
+      return width == 1 && behind() > 0 && longLooks <= MOST_LONG_LOOKS;
+    }
+
+    int behind() {
+      return jobs.size() - width;
     }
 
     /** Whether it is time to ask for them; it is again after twice as many looks. */
@@ -88,6 +107,7 @@ final class JobDesk {
         return false;
       }
       nextQuestion = 2 * longLooks;
+      asked = Question.LONG;
       return true;
     }
 
@@ -227,6 +247,7 @@ final class JobDesk {
       place.longLooks = isLong ? place.longLooks + 1 : 0;
       place.nextQuestion = isLong ? place.nextQuestion : 1;
       place.moved = false;
+      place.asked = null;
     }
     return stranded();
   }
@@ -259,6 +280,28 @@ final class JobDesk {
         .filter(entry -> entry.getValue().isToBeAsked())
         .map(Map.Entry::getKey)
         .toList();
+  }
+
+  /**
+   * The worker that is to be asked now for what waits there, as another one has nothing to do: the
+   * one where most waits, if that is worth it. What is sent ahead is not used up evenly: at the end
+   * of many jobs one worker would have a tenth of a second of them left. It is to be asked again as
+   * long as it does not answer: a question that comes between two jobs is not heard.
+   */
+  Optional<String> share() {
+    if (!waiting.isEmpty() || ready.values().stream().noneMatch(place -> place.jobs.isEmpty())) {
+      return Optional.empty();
+    }
+    Optional<Map.Entry<String, Place>> most =
+        ready.entrySet().stream().max(Comparator.comparingInt(entry -> entry.getValue().behind()));
+    Place place = most.orElseThrow().getValue();
+    if (!place.hasJobsBehind()
+        || place.isLong()
+        || runTime.of(place.behind()).compareTo(WORTH_SHARING) < 0) {
+      return Optional.empty();
+    }
+    place.asked = Question.IDLE_OTHER;
+    return Optional.of(most.orElseThrow().getKey());
   }
 
   /** Whether there are jobs, or may soon be, that wait behind one which is long or may be. */
@@ -300,8 +343,8 @@ final class JobDesk {
   }
 
   /**
-   * The worker has given back what waited there behind a long job, which runs on: it is the next to
-   * be handed out.
+   * The worker has given back what waited there behind a job, which runs on: it is the next to be
+   * handed out.
    *
    * @param outcomes of jobs that it is through with
    * @return those that were cancelled meanwhile; held no more
@@ -319,8 +362,11 @@ final class JobDesk {
         waiting.addFirst(job);
       }
     }
-    place.moved = false;
-    place.longLooks = Math.max(1, place.longLooks);
+    if (place.asked != Question.IDLE_OTHER) {
+      place.moved = false;
+      place.longLooks = Math.max(1, place.longLooks);
+    }
+    place.asked = null;
     forget(worker, place, outcomes);
     return cancelled;
   }
@@ -342,7 +388,8 @@ final class JobDesk {
 
   /**
    * For how long no worker will run out of jobs, nor of room for results that nobody reads, as far
-   * as can be told: the shortest time that what waits at one of them takes.
+   * as can be told: the shortest time that what waits at one of them takes. None where one may just
+   * be giving back what waits there.
    */
   Duration slack() {
     if (ready.isEmpty() || !leaving.isEmpty()) {
@@ -350,8 +397,8 @@ final class JobDesk {
     }
     int fewest = Integer.MAX_VALUE;
     for (Place place : ready.values()) {
-      fewest =
-          Math.min(fewest, place.isLong() ? 0 : (place.jobs.size() - place.width) / place.width);
+      boolean isToSpeak = place.isLong() || place.asked != null;
+      fewest = Math.min(fewest, isToSpeak ? 0 : place.behind() / place.width);
     }
     int withRoom = (int) (RESULTS_UNREAD / Math.max(1, resultBytes));
     return runTime.of(Math.max(0, Math.min(fewest, withRoom)));

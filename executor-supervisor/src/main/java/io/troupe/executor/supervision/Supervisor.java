@@ -135,6 +135,8 @@ public final class Supervisor {
 
   private static final Duration ENOUGH = Duration.ofMillis(100);
 
+  private static final Duration WORTH_A_REST = Duration.ofMillis(20);
+
   /**
    * How often it looks for workers that run long jobs, and for results that wait behind such a job,
    * while there are jobs to be sent ahead.
@@ -448,7 +450,7 @@ public final class Supervisor {
       settle(outcomes);
       return;
     }
-    if (!desk.hasPlenty(worker) || canRest()) {
+    if (!desk.hasPlenty(worker) || pause().compareTo(Duration.ZERO) > 0) {
       context.getSelf().tell(Timer.COMPANY); // after what has come together with these
     } else if (inCompany.isEmpty()) {
       timers.startSingleTimer(Timer.COMPANY, COMPANY_AFTER);
@@ -536,11 +538,18 @@ public final class Supervisor {
       timers.startTimerWithFixedDelay(Timer.LOOK, LOOK_EVERY);
     }
     batches.forEach((worker, jobs) -> tell(worker, new Worker.Run(jobs)));
-    rest.accept(canRest() ? REST : Duration.ZERO);
+    desk.share().ifPresent(worker -> tell(worker, Worker.Recall.NOW));
+    rest.accept(pause());
   }
 
-  private boolean canRest() {
-    return desk.slack().compareTo(ENOUGH) > 0;
+  /** For how long news can wait now: where workers have less to do, until half of it is done. */
+  private Duration pause() {
+    Duration slack = desk.slack();
+    if (slack.compareTo(ENOUGH) > 0) {
+      return REST;
+    }
+    Duration half = slack.dividedBy(2);
+    return half.compareTo(WORTH_A_REST) < 0 ? Duration.ZERO : half;
   }
 
   /** What would wait behind a long job is for others to do, and what has ended is to be known. */

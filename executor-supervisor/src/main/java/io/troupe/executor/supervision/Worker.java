@@ -44,10 +44,17 @@ final class Worker {
   /** Ends those of these attempts that it has. */
   record Cancel(List<AttemptRef> attempts) implements Command {}
 
-  /** Has its process give back what it has been sent behind the job that runs, and not begun. */
+  /**
+   * Has its process give back what it has been sent behind the job that runs, and not begun. One
+   * that is between two jobs cannot be asked, but a moment later.
+   */
   enum Recall implements Command {
-    NOW
+    NOW,
+    /** The second and last time. */
+    AGAIN
   }
+
+  private static final Duration RECALL_AGAIN_AFTER = Duration.ofMillis(2);
 
   /**
    * Has its process send results that it keeps back, as it has begun no job since the last one of
@@ -290,7 +297,7 @@ final class Worker {
         .onMessage(Run.class, run -> run(run.jobs(), server, pipe))
         .onMessage(Cancel.class, cancel -> cancel(cancel.attempts(), server, pipe))
         .onMessage(ReadParts.class, read -> readParts(read, server, pipe))
-        .onMessageEquals(Recall.NOW, () -> recall(server, pipe))
+        .onMessage(Recall.class, recall -> recall(recall, server, pipe))
         .onMessage(Stop.class, stop -> drain(server, pipe, stop.grace()))
         .onMessageEquals(Timer.JOB_DEADLINE, () -> onJobDeadline(server, pipe))
         .onMessageEquals(Timer.INTERRUPT_OVER, () -> onInterruptOver(server, pipe))
@@ -483,9 +490,14 @@ final class Worker {
     return Behaviors.same();
   }
 
-  private static Behavior<Command> recall(ServerProcess server, JobPipe pipe) {
+  private Behavior<Command> recall(Recall recall, ServerProcess server, JobPipe pipe) {
     long begun = server.begun().orElse(0L);
-    pipe.recall(begun).ifPresent(last -> server.recall(begun, last));
+    OptionalLong last = pipe.recall(begun);
+    if (last.isPresent()) {
+      server.recall(begun, last.getAsLong());
+    } else if (recall == Recall.NOW && begun < pipe.head()) {
+      timers.startSingleTimer(Recall.AGAIN, RECALL_AGAIN_AFTER);
+    }
     return Behaviors.same();
   }
 

@@ -392,6 +392,65 @@ class RulesTest {
       assertThat(desk.capacity()).isEqualTo(RunTime.MAX_DEPTH);
     }
 
+    /** Workers a and b run jobs of ten milliseconds; b has nothing to do. */
+    private void leaveIdle(int jobsAtA) {
+      desk.ready("a", 1);
+      desk.take(jobs(0, 0));
+      desk.place();
+      desk.settled("a", List.of(outcome("j0", 0, 10_000)));
+      desk.take(jobs(1, jobsAtA));
+      desk.place();
+      desk.ready("b", 1);
+    }
+
+    @Test
+    void asks_the_worker_with_most_jobs_for_them_where_another_has_none() {
+      leaveIdle(4);
+      assertThat(desk.share()).contains("a");
+      assertThat(desk.share()).describedAs("as it may not have heard").contains("a");
+      desk.returned("a", jobs(2, 4), List.of());
+      assertThat(placed()).isEqualTo(Map.of("b", List.of("j2", "j4"), "a", List.of("j3")));
+      assertThat(desk.share()).isEmpty();
+      desk.settled("b", List.of(outcome("j2", 0, 10_000), outcome("j4", 0, 10_000)));
+      assertThat(desk.share()).describedAs("for one job of ten milliseconds").isEmpty();
+    }
+
+    @Test
+    void asks_nobody_to_share_while_there_is_work_that_nobody_has_or_all_have_some() {
+      leaveIdle(2);
+      assertThat(desk.share()).describedAs("for one job").isEmpty();
+      desk.take(jobs(3, 9));
+      assertThat(desk.share()).isEmpty();
+      assertThat(placed()).containsKeys("a", "b");
+      assertThat(desk.share()).isEmpty();
+    }
+
+    @Test
+    void asks_a_worker_with_a_long_job_only_at_its_looks() {
+      leaveIdle(4);
+      desk.look();
+      desk.look();
+      assertThat(desk.share()).isEmpty();
+      assertThat(desk.recall()).containsExactly("a");
+      desk.returned("a", jobs(2, 4), List.of());
+      assertThat(placed()).isEqualTo(Map.of("b", List.of("j2", "j3", "j4")));
+    }
+
+    @Test
+    void has_no_slack_while_a_worker_may_be_giving_back_what_waits_there() {
+      leaveIdle(6);
+      desk.unready("b");
+      assertThat(desk.slack()).isEqualTo(Duration.ofMillis(50));
+      desk.ready("b", 1);
+      assertThat(desk.share()).contains("a");
+      desk.unready("b");
+      assertThat(desk.slack()).isZero();
+      desk.settled("a", List.of(outcome("j1", 0, 10_000)));
+      assertThat(desk.slack()).describedAs("the next one may have begun before").isZero();
+      desk.look();
+      assertThat(desk.slack()).isEqualTo(Duration.ofMillis(40));
+    }
+
     @Test
     void has_slack_for_as_long_as_what_waits_takes_at_the_worker_where_it_is_least() {
       desk.ready("a", 1);

@@ -350,9 +350,38 @@ class SupervisorTest {
     assertThat(settled("j1").outcomes()).hasSize(1);
     assertThat(rests).containsOnly(Duration.ofMillis(80));
     rests.clear();
+    actors.pass(Duration.ofMillis(50));
     server.answer(5);
     assertThat(settled("j2").outcomes()).hasSize(5);
+    assertThat(rests.remove()).isBetween(Duration.ofMillis(30), Duration.ofMillis(40));
+    assertThat(rests).isEmpty();
+    server.answer(5);
+    assertThat(settled("j7").outcomes()).hasSize(5);
     assertThat(rests).containsExactly(Duration.ZERO);
+  }
+
+  @Test
+  void what_waits_at_one_worker_is_shared_with_another_one_that_has_nothing_left()
+      throws Exception {
+    FakeServer first = readyWorker("w1");
+    registered(1);
+    assign(0, "first");
+    long id = first.expectJob().id();
+    actors.pass(Duration.ofMillis(10));
+    first.answerWithId(id);
+    settled("first");
+    assign(1, jobs(5));
+    for (int job = 0; job < 5; job++) {
+      first.expectJob();
+    }
+    first.began(2);
+    FakeServer second = readyWorker("w2");
+    assertThat(first.told()).isEqualTo("recall 2 to 6");
+    first.frames(Frame.Type.RETURNED, 6);
+    second.answer(2);
+    settled("j4"); // the second one of those
+    first.answerWithId(2);
+    assertThat(settled("j1").outcomes().get(0).kind()).isEqualTo(SUCCEEDED);
   }
 
   private static String[] jobs(int count) {

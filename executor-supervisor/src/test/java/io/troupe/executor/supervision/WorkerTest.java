@@ -484,6 +484,19 @@ class WorkerTest {
   }
 
   @Test
+  void a_process_that_is_between_two_jobs_is_asked_once_more_a_moment_later() {
+    FakeServer server = readyServer();
+    run("a", "b", "c");
+    server.began(1);
+    server.answerWithId(1);
+    expectSettled();
+    worker.tell(Worker.Recall.NOW);
+    assertThat(server.toldNothing()).isTrue();
+    server.began(2);
+    assertThat(server.toldWhen(() -> actors.pass(Duration.ofMillis(2)))).isEqualTo("recall 2 to 3");
+  }
+
+  @Test
   void a_process_that_ends_before_it_gives_back_what_it_was_asked_for_has_not_started_it() {
     FakeServer server = askedForAllBehind("a", "b", "c");
     server.dieBy(9);
