@@ -158,6 +158,14 @@ def main(words):
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     bare = not words or (words[0].startswith("-") and words[0] not in ("-h", "--help"))
     options = parser().parse_args(["all", *words] if bare else words)
+    try:
+        return run(options)
+    except KeyboardInterrupt:
+        installation.say(f"stopped; what has been measured is in {options.dir}")
+        return 130
+
+
+def run(options):
     if options.verb in OTHERS:
         return OTHERS[options.verb][0].run(options)
     if options.verb == "all":

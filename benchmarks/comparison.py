@@ -106,7 +106,7 @@ class Comparison:
             output, _ = client.communicate()
             why = f"not done after {limit} s"
         except BaseException:
-            processes.end(client)
+            processes.end_session(client)
             raise
         lines = [json.loads(line) for line in output.splitlines() if line.startswith("{")]
         if client.returncode:

@@ -122,3 +122,12 @@ def end(process, grace=10):
     for pid in below:
         if alive(pid):
             kill(pid)
+
+
+def end_session(process):
+    """The same for one that leads a session, with what it started meanwhile and left to others."""
+    end(process)
+    try:
+        os.killpg(process.pid, signal.SIGKILL)
+    except ProcessLookupError:
+        pass  # nothing is left of it

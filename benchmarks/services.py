@@ -99,6 +99,8 @@ class Redis(Service):
     def _start(self, command):
         (self.port,) = cluster.free_ports(1)
         words = [command, "--port", str(self.port), "--bind", "127.0.0.1", "--dir", self.folder]
+        # Results go to clients by its channels, and one that is 32 MiB behind would be cut off and wait for ever.
+        words += ["--client-output-buffer-limit", "pubsub 0 0 0"]
         self._spawn([*words, "--save", "3600 1 300 100 60 10000", "--appendonly", "no"])
         self._await_port(self.port)
 

@@ -3,11 +3,13 @@
 import json
 import math
 import os
+import signal
 import socket
 import subprocess
 import sys
 import tempfile
 import threading
+import time
 import unittest
 import xml.dom.minidom
 
@@ -17,6 +19,7 @@ import benchmark
 import chart
 import lean
 import musts
+import processes
 import report
 import soak
 from chaos import ledger, verdict
@@ -134,6 +137,21 @@ class OptionsTest(unittest.TestCase):
         with self.assertRaisesRegex(Exception, "x is none of a, b, c"):
             parse("a,x")
 
+    def test_one_that_is_stopped_says_where_its_figures_are_and_leaves_nothing_behind(self):
+        with tempfile.TemporaryDirectory() as folder:
+            words = ["compare", "--peers", "executor", "--only", "noop", "--repetitions", "50", "--dir", folder]
+            command = [sys.executable, "-B", benchmark.__file__, *words]
+            with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as stopped:
+                self.assertIn("executor, 1 of 50", stopped.stderr.readline())
+                stopped.send_signal(signal.SIGINT)
+                self.assertEqual(
+                    stopped.stderr.read(), f"benchmark: stopped; what has been measured is in {folder}\n"
+                )
+            self.assertEqual(stopped.returncode, 130)
+            until = time.monotonic() + 10  # what was killed may take a moment
+            while processes.with_environment("BENCHMARK_WORK", folder) and time.monotonic() < until:
+                time.sleep(0.01)
+            self.assertEqual(processes.with_environment("BENCHMARK_WORK", folder), [])
 
     def test_help_names_the_verbs_that_a_user_has(self):
         text = benchmark.parser().format_help()

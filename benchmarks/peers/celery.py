@@ -11,6 +11,8 @@ import celery.result
 import cluster
 from peers import base
 
+#: For a result that is lost on its way nobody waits longer.
+COLLECT_SECONDS = 120
 COMMAND = os.path.join(os.path.dirname(sys.executable), "celery")
 
 
@@ -42,10 +44,10 @@ class Peer(base.Peer):
         return celery.group(task.s(argument) for argument in arguments).apply_async()
 
     def collect(self, handle):
-        return handle.get()
+        return handle.get(timeout=COLLECT_SECONDS)
 
     def call(self, function, argument):
-        return self._tasks[function].delay(argument).get()
+        return self._tasks[function].delay(argument).get(timeout=COLLECT_SECONDS)
 
     def part(self, handle, start, end):
         return celery.result.ResultSet(handle.results[start:end])
