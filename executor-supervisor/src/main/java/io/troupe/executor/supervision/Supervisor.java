@@ -157,6 +157,10 @@ public final class Supervisor {
       this.width = width;
       this.last = new WorkerFact.Changed(task, WorkerState.STARTING, 0, null, null, null);
     }
+
+    boolean isOnItsWay() {
+      return last.state() == WorkerState.STARTING || last.state() == WorkerState.BACKING_OFF;
+    }
   }
 
   private final SupervisorSettings settings;
@@ -542,8 +546,14 @@ public final class Supervisor {
     rest.accept(pause());
   }
 
-  /** For how long news can wait now: where workers have less to do, until half of it is done. */
+  /**
+   * For how long news can wait now: where workers have less to do, until half of it is done. A
+   * worker that gets a new process is idle until that has been heard.
+   */
   private Duration pause() {
+    if (workers.values().stream().anyMatch(Seat::isOnItsWay)) {
+      return Duration.ZERO;
+    }
     Duration slack = desk.slack();
     if (slack.compareTo(ENOUGH) > 0) {
       return REST;

@@ -361,6 +361,24 @@ class SupervisorTest {
   }
 
   @Test
+  void does_not_rest_while_a_process_starts_and_would_have_to_wait() throws Exception {
+    FakeServer server = readyWorker("w1");
+    registered(1);
+    assign(0, "first");
+    long id = server.expectJob().id();
+    actors.pass(Duration.ofMillis(10));
+    server.answerWithId(id);
+    settled("first");
+    launch("w2", 1);
+    servers.next();
+    rests.clear();
+    assign(1, jobs(9));
+    server.answer(1);
+    settled("j1");
+    assertThat(rests).containsOnly(Duration.ZERO);
+  }
+
+  @Test
   void what_waits_at_one_worker_is_shared_with_another_one_that_has_nothing_left()
       throws Exception {
     FakeServer first = readyWorker("w1");
