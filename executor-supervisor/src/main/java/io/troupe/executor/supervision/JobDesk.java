@@ -6,6 +6,7 @@ import io.troupe.protocol.Outcome;
 import java.time.Duration;
 import java.util.ArrayDeque;
 import java.util.ArrayList;
+import java.util.Collections;
 import java.util.Comparator;
 import java.util.Deque;
 import java.util.HashMap;
@@ -292,16 +293,17 @@ final class JobDesk {
     if (!waiting.isEmpty() || ready.values().stream().noneMatch(place -> place.jobs.isEmpty())) {
       return Optional.empty();
     }
-    Optional<Map.Entry<String, Place>> most =
-        ready.entrySet().stream().max(Comparator.comparingInt(entry -> entry.getValue().behind()));
-    Place place = most.orElseThrow().getValue();
+    Map.Entry<String, Place> most =
+        Collections.max(
+            ready.entrySet(), Comparator.comparingInt(entry -> entry.getValue().behind()));
+    Place place = most.getValue();
     if (!place.hasJobsBehind()
         || place.isLong()
         || runTime.of(place.behind()).compareTo(WORTH_SHARING) < 0) {
       return Optional.empty();
     }
     place.asked = Question.IDLE_OTHER;
-    return Optional.of(most.orElseThrow().getKey());
+    return Optional.of(most.getKey());
   }
 
   /** Whether there are jobs, or may soon be, that wait behind one which is long or may be. */

@@ -430,8 +430,8 @@ public final class Supervisor {
       return onReturned(settled);
     }
     desk.settled(settled.worker(), settled.outcomes());
-    place();
-    settleSoon(settled.worker(), withoutBlobs(settled.outcomes()));
+    boolean rests = place();
+    settleSoon(settled.worker(), withoutBlobs(settled.outcomes()), rests);
     return Behaviors.same();
   }
 
@@ -448,13 +448,13 @@ public final class Supervisor {
    * Settles, but lets successes wait for company as long as their process has plenty to do: each
    * message takes the processors that jobs compute on some hundred microseconds, on both sides.
    */
-  private void settleSoon(String worker, List<Outcome> outcomes) {
+  private void settleSoon(String worker, List<Outcome> outcomes, boolean rests) {
     if (!desk.hasMore(worker)
         || outcomes.stream().anyMatch(each -> each.kind() != Outcome.Kind.SUCCEEDED)) {
       settle(outcomes);
       return;
     }
-    if (!desk.hasPlenty(worker) || pause().compareTo(Duration.ZERO) > 0) {
+    if (!desk.hasPlenty(worker) || rests) {
       context.getSelf().tell(Timer.COMPANY); // after what has come together with these
     } else if (inCompany.isEmpty()) {
       timers.startSingleTimer(Timer.COMPANY, COMPANY_AFTER);
@@ -536,14 +536,17 @@ public final class Supervisor {
     return String.valueOf(cause);
   }
 
-  private void place() {
+  /** Hands out what can be handed out; whether news can wait now. */
+  private boolean place() {
     Map<String, List<Assignment>> batches = desk.place();
     if (!timers.isTimerActive(Timer.LOOK) && desk.isWorthALook()) {
       timers.startTimerWithFixedDelay(Timer.LOOK, LOOK_EVERY);
     }
     batches.forEach((worker, jobs) -> tell(worker, new Worker.Run(jobs)));
     desk.share().ifPresent(worker -> tell(worker, Worker.Recall.NOW));
-    rest.accept(pause());
+    Duration pause = pause();
+    rest.accept(pause);
+    return !pause.isZero();
   }
 
   /**
