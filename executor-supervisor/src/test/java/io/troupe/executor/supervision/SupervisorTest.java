@@ -273,11 +273,28 @@ class SupervisorTest {
     assign(0, "quick");
     server.answer(1);
     settled("quick");
+    sendAndBegin(server, jobs);
+    return server;
+  }
+
+  /** A process gets these jobs, after one that it has done, and begins the first of them. */
+  private void sendAndBegin(FakeServer server, String... jobs) {
     assign(1, jobs);
     for (int job = 0; job < jobs.length; job++) {
       server.expectJob();
     }
     server.began(2);
+  }
+
+  /** A worker that is known to run jobs of ten milliseconds. */
+  private FakeServer workerOfTenMilliseconds() throws Exception {
+    FakeServer server = readyWorker("w1");
+    registered(1);
+    assign(0, "first");
+    long id = server.expectJob().id();
+    actors.pass(Duration.ofMillis(10));
+    server.answerWithId(id);
+    settled("first");
     return server;
   }
 
@@ -336,13 +353,7 @@ class SupervisorTest {
 
   @Test
   void rests_while_all_its_workers_have_enough_to_do() throws Exception {
-    FakeServer server = readyWorker("w1");
-    registered(1);
-    assign(0, "first");
-    long id = server.expectJob().id();
-    actors.pass(Duration.ofMillis(10));
-    server.answerWithId(id);
-    settled("first");
+    FakeServer server = workerOfTenMilliseconds();
     assertThat(rests).containsOnly(Duration.ZERO);
     rests.clear();
     assign(1, jobs(15));
@@ -362,13 +373,7 @@ class SupervisorTest {
 
   @Test
   void does_not_rest_while_a_process_starts_and_would_have_to_wait() throws Exception {
-    FakeServer server = readyWorker("w1");
-    registered(1);
-    assign(0, "first");
-    long id = server.expectJob().id();
-    actors.pass(Duration.ofMillis(10));
-    server.answerWithId(id);
-    settled("first");
+    FakeServer server = workerOfTenMilliseconds();
     launch("w2", 1);
     servers.next();
     rests.clear();
@@ -381,18 +386,8 @@ class SupervisorTest {
   @Test
   void what_waits_at_one_worker_is_shared_with_another_one_that_has_nothing_left()
       throws Exception {
-    FakeServer first = readyWorker("w1");
-    registered(1);
-    assign(0, "first");
-    long id = first.expectJob().id();
-    actors.pass(Duration.ofMillis(10));
-    first.answerWithId(id);
-    settled("first");
-    assign(1, jobs(5));
-    for (int job = 0; job < 5; job++) {
-      first.expectJob();
-    }
-    first.began(2);
+    FakeServer first = workerOfTenMilliseconds();
+    sendAndBegin(first, jobs(5));
     FakeServer second = readyWorker("w2");
     assertThat(first.told()).isEqualTo("recall 2 to 6");
     first.frames(Frame.Type.RETURNED, 6);
