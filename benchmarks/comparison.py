@@ -4,7 +4,6 @@ import contextlib
 import json
 import os
 import shutil
-import signal
 import subprocess
 import sys
 import time
@@ -99,14 +98,12 @@ class Comparison:
             output, _ = client.communicate(timeout=limit)
             why = f"its client ended with {client.returncode}: {self._last_words()} (see {self._work}/clients.log)"
         except subprocess.TimeoutExpired:
-            below = processes.descendants(client.pid)
-            os.killpg(client.pid, signal.SIGKILL)
-            for pid in below:
-                processes.kill(pid)
+            processes.kill_session(client)
             output, _ = client.communicate()
             why = f"not done after {limit} s"
         except BaseException:
-            processes.end_session(client)
+            processes.end(client)
+            processes.kill_session(client)  # what it started meanwhile and left to others
             raise
         lines = [json.loads(line) for line in output.splitlines() if line.startswith("{")]
         if client.returncode:

@@ -124,10 +124,12 @@ def end(process, grace=10):
             kill(pid)
 
 
-def end_session(process):
-    """The same for one that leads a session, with what it started meanwhile and left to others."""
-    end(process)
+def kill_session(process):
+    """Kills a subprocess.Popen that leads a session, if it is alive, with all of its session and all that is below it."""
+    below = descendants(process.pid)
     try:
         os.killpg(process.pid, signal.SIGKILL)
     except ProcessLookupError:
         pass  # nothing is left of it
+    for pid in below:
+        kill(pid)
