@@ -10,8 +10,11 @@ import sys
 import tempfile
 import threading
 import time
+import types
 import unittest
 import xml.dom.minidom
+from http import server
+from unittest import mock
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 
@@ -23,6 +26,7 @@ import processes
 import report
 import soak
 from chaos import ledger, verdict
+from peers import troupe_java
 
 
 def line(peer, measure, value, **more):
@@ -249,6 +253,59 @@ class LeanTest(unittest.TestCase):
         for arguments in ([1, 2, 3], ["a,\nb", "ü", ""], [[1, 2], {"a": "b"}], [1.5, None], [long], [long + "\n"], ['"ü' + long]):
             lines = lean.lines_of(arguments).decode().splitlines()
             self.assertEqual([json.loads(text) for text in lines], arguments)
+
+
+class Forgetful(server.BaseHTTPRequestHandler):
+    """A scheduler that counts the jobs of maps and of a client of its own, and has forgotten each one."""
+
+    protocol_version = "HTTP/1.1"
+
+    def do_POST(self):
+        while size := int(self.rfile.readline(), 16):
+            self.rfile.read(size + 2)
+        self.rfile.readline()
+        line = b'{"index":0,"id":"first","result":7}\n'
+        self.answer(200, line)
+
+    def do_GET(self):
+        if self.path.startswith("/v1/pools/"):
+            self.server.succeeded += 1
+            self.answer(200, b'{"succeeded":%d}' % self.server.succeeded)
+        else:
+            self.answer(404, b"{}")
+
+    def answer(self, status, body):
+        self.send_response(status)
+        self.send_header("Transfer-Encoding", "chunked")
+        self.end_headers()
+        self.wfile.write(b"%x\r\n%s\r\n0\r\n\r\n" % (len(body), body))
+
+    def log_message(self, *_):
+        pass
+
+
+class AuditTest(unittest.TestCase):
+    def test_only_jobs_of_the_last_batch_are_looked_at(self):
+        """Those of earlier ones may be forgotten by then."""
+        http = server.ThreadingHTTPServer(("127.0.0.1", 0), Forgetful)
+        http.succeeded = 0
+        threading.Thread(target=http.serve_forever, daemon=True).start()
+        self.addCleanup(http.server_close)
+        self.addCleanup(http.shutdown)
+        with mock.patch.dict(os.environ, BENCHMARK_WORK=tempfile.gettempdir()):
+            peer = troupe_java.Peer("memory")
+        peer._cluster = types.SimpleNamespace(address=http.server_address)
+        done = "import sys\nfor _ in sys.stdin: print('done', flush=True)"
+        with lean.Line(http.server_address, timeout=10) as peer._line, subprocess.Popen(
+            [sys.executable, "-c", done], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        ) as peer._client:
+            before = peer.succeeded()
+            peer.run("whoami", [1])
+            with self.assertRaisesRegex(lean.Refused, "404"):
+                peer.audit(before, 1)
+            before = peer.succeeded()
+            self.assertEqual(peer.run("noop", [7]), [7])
+            peer.audit(before, 1)
 
 
 class VerdictTest(unittest.TestCase):

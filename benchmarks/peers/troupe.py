@@ -104,6 +104,7 @@ class Peer(base.Peer):
             return self._results(answers)
 
     def succeeded(self):
+        self._last = []  # what was run before is no part of the batch that begins
         return self._pool()["succeeded"]
 
     def audit(self, before, count):
@@ -115,7 +116,6 @@ class Peer(base.Peer):
             job = self._line.get(f"/v1/jobs/{answer['id']}")
             if (job["state"], job["attempt"]) != ("SUCCEEDED", 1):
                 raise RuntimeError(f"not a job that has succeeded at its first attempt: {job}")
-        self._last = []
 
     def collect(self, handle):
         return self._results(handle.answers())
