@@ -466,10 +466,7 @@ final class JobRoutes extends Asking {
             settings.mapBytes(),
             body::isWhole,
             connections.closed(request),
-            // What may have to outlive this node is in its store, with its payload.
-            entry.spec().job().durability() == JobPolicy.Durability.MEMORY
-                ? parts.jobs().blobs().above()
-                : Long.MAX_VALUE,
+            parts.jobs().blobs().above(),
             blobs);
     return HttpResponse.create()
         .withStatus(StatusCodes.OK)

@@ -170,8 +170,8 @@ public final class BlobStore {
     return ref;
   }
 
-  /** From now on the blob is this job's. */
-  public void belongs(BlobRef ref, String job) throws IOException {
+  /** From now on the blob is this job's; without effect when it is not there. */
+  public synchronized void belongs(BlobRef ref, String job) throws IOException {
     Blob blob = blobs.get(ref.name());
     if (blob != null && blob.job().isEmpty()) {
       Path file = file(ref.name(), job);

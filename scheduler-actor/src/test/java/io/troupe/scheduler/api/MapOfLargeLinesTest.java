@@ -12,6 +12,7 @@ import io.troupe.protocol.Assignment;
 import io.troupe.protocol.Outcome;
 import io.troupe.scheduler.jobs.FakeSupervisor;
 import io.troupe.scheduler.jobs.QueueCounts;
+import io.troupe.scheduler.jobs.StoredJob;
 import io.troupe.scheduler.store.BlobStore;
 import java.io.IOException;
 import java.io.UncheckedIOException;
@@ -26,6 +27,7 @@ import java.util.HashSet;
 import java.util.List;
 import java.util.Optional;
 import java.util.Set;
+import java.util.concurrent.CopyOnWriteArrayList;
 import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.DisplayNameGeneration;
@@ -64,10 +66,18 @@ class MapOfLargeLinesTest {
         HttpResponse.BodyHandlers.ofString());
   }
 
+  private String get(String path) throws Exception {
+    return http.send(
+            HttpRequest.newBuilder(URI.create(api.url(path))).timeout(RunningApi.PATIENCE).build(),
+            HttpResponse.BodyHandlers.ofString())
+        .body();
+  }
+
   private ActorRef<FakeSupervisor.Command> pool(
-      String name, java.util.function.Function<Assignment, Optional<Outcome>> work)
+      String terms, java.util.function.Function<Assignment, Optional<Outcome>> work)
       throws Exception {
-    assertThat(post("/v1/pools", "name = " + name).statusCode()).isEqualTo(200);
+    assertThat(post("/v1/pools", "name = " + terms).statusCode()).isEqualTo(200);
+    String name = terms.replaceFirst(",.*", "");
     return api.spawn(
         FakeSupervisor.create(new FakeSupervisor.Identity(name, name + "-1", "agent-1", 64), work),
         "fake-" + name);
@@ -189,6 +199,47 @@ class MapOfLargeLinesTest {
     }
     Eventually.holds(() -> counts("left").cancelled() == 2);
     Eventually.holds(() -> blobs().stream().noneMatch(blob -> blob.job().isEmpty()));
+  }
+
+  @Test
+  void a_durable_payload_carries_its_jobs_name_from_the_beginning_and_outlives_its_client()
+      throws Exception {
+    pool("durable, durability = store", job -> Optional.empty());
+    StoredJob row;
+    try (MapClient client = new MapClient(api.port(), "durable")) {
+      byte[] lines = line(1).getBytes(StandardCharsets.US_ASCII);
+      client.send(lines, lines.length);
+      Eventually.holds(() -> stored("durable").size() == 1);
+      row = stored("durable").get(0);
+      assertThat(row.type()).isEqualTo(ContentType.JSON_BLOB);
+      Eventually.holds(() -> !blobOf(row).job().isEmpty());
+    }
+    Eventually.holds(() -> counts("durable").cancelled() == 1);
+    // It can be retried.
+    assertThat(blobOf(row).file()).content().isEqualTo(line(1).strip());
+    assertThat(get("/v1/jobs/" + blobOf(row).job())).contains("\"pool\":\"durable\"", "CANCELLED");
+  }
+
+  @Test
+  void a_durable_payload_is_gone_when_its_job_has_succeeded() throws Exception {
+    List<Assignment> jobs = new CopyOnWriteArrayList<>();
+    pool(
+        "succeeds, durability = store",
+        job -> {
+          jobs.add(job);
+          return copy(job);
+        });
+    assertThat(sameAsSent(post("/v1/pools/succeeds/map?function=f", line(0)).body())).isZero();
+    String payload = BlobRef.of(jobs.get(0).payload()).name();
+    Eventually.holds(() -> api.blobs.find(payload).isEmpty());
+  }
+
+  private List<StoredJob> stored(String pool) {
+    return api.stored.rows().stream().filter(row -> row.pool().equals(pool)).toList();
+  }
+
+  private BlobStore.Blob blobOf(StoredJob row) {
+    return api.blobs.find(BlobRef.of(row.payload()).name()).orElseThrow();
   }
 
   private QueueCounts counts(String pool) {
