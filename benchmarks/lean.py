@@ -61,6 +61,14 @@ class Line:
     def send(self, data):
         self._socket.sendall(data)
 
+    def _send_all(self, pieces):
+        """As one, without a copy of them all."""
+        sent = self._socket.sendmsg(pieces)
+        for piece in pieces:
+            if sent < len(piece):
+                self._socket.sendall(memoryview(piece)[sent:])
+            sent = max(0, sent - len(piece))
+
     def _receive(self):
         data = self._socket.recv(RECEIVE)
         if not data:
@@ -170,8 +178,8 @@ class Line:
             if not end:
                 rest.append(piece)
                 continue
-            rest.append(piece[: end - 1])
-            for answer in answers_of(b"".join(rest) if len(rest) > 1 else rest[0]):
+            rest.append(memoryview(piece)[: end - 1])
+            for answer in answers_of(b"".join(rest)):
                 answers[answer["index"]] = answer
                 count += 1
             rest = [piece[end:]]
@@ -185,7 +193,7 @@ class Line:
             self.send(self.head("POST", path, None, "application/x-ndjson"))
             for part in parts_of(arguments):
                 piece = lines_of(part)
-                self.send(b"".join((b"%x\r\n" % len(piece), piece, b"\r\n")))
+                self._send_all([b"%x\r\n" % len(piece), piece, b"\r\n"])
             self.send(b"0\r\n\r\n")
         except OSError:
             pass  # the reader says so

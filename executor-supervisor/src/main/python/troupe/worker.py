@@ -170,7 +170,7 @@ def json_reader():
 
     def read(data):
         if len(data) >= LONG_TEXT and data[0] == 34 and data.find(b'"', 1) == len(data) - 1 and data.find(b"\\") < 0:
-            return data[1:-1].decode()  # what the scheduler lets through has no control characters in texts
+            return str(memoryview(data)[1:-1], "utf-8")  # what the scheduler lets through has no control characters in texts
         text = data.decode()
         try:
             value, end = scan(text, 0)
