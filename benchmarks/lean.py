@@ -90,7 +90,7 @@ class Line:
         return int(head[at + 15 :].split(b"\r\n", 1)[0])
 
     def answer(self):
-        """Status and body of the next answer."""
+        """Status and body, which can be read as bytes can, of the next answer."""
         status, head = self._answer_head()
         length = self._length(head)
         if length is None:
@@ -98,7 +98,7 @@ class Line:
         if len(self._rest) < length:
             body = self._filled(self._rest, length)
             self._rest = b""
-            return status, bytes(body)
+            return status, body
         body, self._rest = self._rest[:length], self._rest[length:]
         return status, body
 
@@ -140,8 +140,8 @@ class Line:
             yield data[:length]
 
     def ask(self, method, path, body=b"", content="application/json"):
-        """Status and body of the answer to a request."""
-        self.send(self.head(method, path, len(body), content) + body)
+        """Status and body, which can be read as bytes can, of the answer to a request."""
+        self._send_all([self.head(method, path, len(body), content), body])
         return self.answer()
 
     def get(self, path):

@@ -2,6 +2,7 @@ package io.troupe.scheduler.api;
 
 import akka.actor.typed.ActorRef;
 import akka.actor.typed.ActorSystem;
+import akka.actor.typed.DispatcherSelector;
 import akka.actor.typed.javadsl.AskPattern;
 import akka.http.javadsl.model.ContentTypes;
 import akka.http.javadsl.model.HttpEntities;
@@ -16,6 +17,7 @@ import akka.util.ByteString;
 import com.fasterxml.jackson.databind.JsonNode;
 import java.time.Duration;
 import java.util.concurrent.CompletionStage;
+import java.util.concurrent.Executor;
 import java.util.function.Supplier;
 
 /** What all groups of routes share: questions to actors and answers in JSON. */
@@ -43,13 +45,19 @@ abstract class Asking extends AllDirectives {
 
   final <Q, A> CompletionStage<A> askWithin(
       ActorRef<Q> actor, Function<ActorRef<A>, Q> question, Duration limit) {
-    return AskPattern.ask(actor, question, limit, system.scheduler());
+    return Stages.direct(AskPattern.ask(actor, question, limit, system.scheduler()));
+  }
+
+  /** Runs what blocks. */
+  final Executor blocking() {
+    return system.dispatchers().lookup(DispatcherSelector.blocking());
   }
 
   /** Does it after a pause, and then tells what it tells. */
   final <T> CompletionStage<T> after(Duration pause, Supplier<CompletionStage<T>> what) {
-    return Patterns.after(
-        pause, system.classicSystem().scheduler(), system.executionContext(), what::get);
+    return Stages.direct(
+        Patterns.after(
+            pause, system.classicSystem().scheduler(), system.executionContext(), what::get));
   }
 
   /**

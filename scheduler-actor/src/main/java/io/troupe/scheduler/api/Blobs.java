@@ -131,10 +131,7 @@ final class Blobs {
     CompletionStage<BlobRef> refusal = CompletableFuture.failedFuture(new ApiException(why));
     return length > READ_TO_REFUSE
         ? refusal
-        : entity
-            .withoutSizeLimit()
-            .getDataBytes()
-            .runWith(Sink.ignore(), system)
+        : Stages.direct(entity.withoutSizeLimit().getDataBytes().runWith(Sink.ignore(), system))
             .thenCompose(read -> refusal);
   }
 
@@ -239,7 +236,7 @@ final class Blobs {
                 HttpEntities.create(type, size, FileIO.fromPath(blob.file(), PIECE)));
           }
           try {
-            return Optional.of(HttpEntities.create(type, Files.readAllBytes(blob.file())));
+            return Optional.of(HttpEntities.create(type, read(blob.file(), false)));
           } catch (IOException e) {
             LOG.warn("A payload or result could not be read", e);
             return Optional.empty();

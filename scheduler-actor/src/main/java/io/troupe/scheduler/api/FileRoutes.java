@@ -86,8 +86,8 @@ final class FileRoutes extends Asking {
               return piece;
             })
         .runWith(FileIO.toPath(incoming), system)
-        .handle((written, failure) -> keep(incoming, sha256, digest, failure))
-        .whenComplete((done, failure) -> BlobStore.discard(incoming));
+        .handleAsync((written, failure) -> keep(incoming, sha256, digest, failure), blocking())
+        .whenCompleteAsync((done, failure) -> BlobStore.discard(incoming), blocking());
   }
 
   private static HttpResponse stored(String sha256) {

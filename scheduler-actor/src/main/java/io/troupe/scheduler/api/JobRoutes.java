@@ -2,7 +2,6 @@ package io.troupe.scheduler.api;
 
 import akka.actor.typed.ActorRef;
 import akka.actor.typed.ActorSystem;
-import akka.actor.typed.javadsl.AskPattern;
 import akka.http.javadsl.model.ContentType;
 import akka.http.javadsl.model.ContentTypes;
 import akka.http.javadsl.model.HttpEntities;
@@ -292,9 +291,8 @@ final class JobRoutes extends Asking {
     if (entity.getContentLengthOption().orElse(0) > most) {
       return refuseWhenRead(entity, most);
     }
-    return entity
-        .withSizeLimit(most)
-        .toStrict(Duration.ofMinutes(5).toMillis(), system)
+    return Stages.direct(
+            entity.withSizeLimit(most).toStrict(Duration.ofMinutes(5).toMillis(), system))
         .thenApply(HttpEntity.Strict::getData);
   }
 
@@ -307,10 +305,7 @@ final class JobRoutes extends Asking {
     if (entity.getContentLengthOption().orElse(0) > most * READ_AT_MOST) {
       return CompletableFuture.failedFuture(refusal);
     }
-    return entity
-        .withoutSizeLimit()
-        .getDataBytes()
-        .runWith(Sink.ignore(), system)
+    return Stages.direct(entity.withoutSizeLimit().getDataBytes().runWith(Sink.ignore(), system))
         .thenCompose(done -> CompletableFuture.failedFuture(refusal));
   }
 
@@ -333,11 +328,10 @@ final class JobRoutes extends Asking {
     if (job.state() != JobState.RUNNING) {
       return CompletableFuture.completedFuture(node);
     }
-    return AskPattern.<TreeKeeper.Command, Optional<WorkerStatus.Progress>>ask(
+    return this.<TreeKeeper.Command, Optional<WorkerStatus.Progress>>askWithin(
             parts.tree(),
             replyTo -> new TreeKeeper.GetProgress(job.id(), replyTo),
-            PROGRESS_PATIENCE,
-            system.scheduler())
+            PROGRESS_PATIENCE)
         .exceptionally(late -> Optional.empty())
         .thenApply(
             progress -> {

@@ -251,7 +251,8 @@ final class MapStage extends GraphStage<FlowShape<ByteString, ByteString>> {
               .handle((ref, failure) -> new Stored(number, text, ref, failure))
               .thenCompose(
                   payload ->
-                      FutureConverters.asJava(payloadStored.invokeWithFeedback(payload))
+                      Stages.direct(
+                              FutureConverters.asJava(payloadStored.invokeWithFeedback(payload)))
                           .<Object>thenApply(done -> done)
                           .exceptionally(over -> discard(payload)));
     }

@@ -152,11 +152,12 @@ final class PoolRoutes extends Asking {
 
   private CompletionStage<HttpResponse> deletePool(String pool) {
     return change(pool, replyTo -> new SchedulerActor.DeletePool(pool, replyTo))
-        .thenApply(
+        .thenApplyAsync(
             gone -> {
               parts.secrets().forget(pool);
               return gone;
-            });
+            },
+            blocking());
   }
 
   private CompletionStage<HttpResponse> teardown() {
