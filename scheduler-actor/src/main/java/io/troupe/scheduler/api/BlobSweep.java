@@ -4,6 +4,7 @@ import akka.actor.typed.ActorRef;
 import akka.actor.typed.Behavior;
 import akka.actor.typed.DispatcherSelector;
 import akka.actor.typed.javadsl.ActorContext;
+import akka.actor.typed.javadsl.AskPattern;
 import akka.actor.typed.javadsl.Behaviors;
 import io.troupe.model.BlobRef;
 import io.troupe.scheduler.jobs.JobQueue;
@@ -123,11 +124,13 @@ public final class BlobSweep {
 
   private void ask(String job, ActorRef<JobQueue.Command> queue) {
     awaited++;
-    context.ask(
-        JobQueue.Answer.class,
-        queue,
-        ANSWERED_WITHIN,
-        replyTo -> new JobQueue.Find(job, Duration.ZERO, replyTo),
+    context.pipeToSelf(
+        Stages.direct(
+            AskPattern.<JobQueue.Command, JobQueue.Answer>ask(
+                queue,
+                replyTo -> new JobQueue.Find(job, Duration.ZERO, replyTo),
+                ANSWERED_WITHIN,
+                context.getSystem().scheduler())),
         (answer, none) -> new Found(job, Optional.ofNullable(answer)));
   }
 
