@@ -237,7 +237,7 @@ public final class JobQueue {
   }
 
   /** A submitter of many jobs and the ends he has yet to be told. */
-  private static final class ManySubmitter implements Submitter {
+  private static final class ManySubmitter extends Submitter {
     final ActorRef<Told> ref;
     List<JobEnd> ends = new ArrayList<>();
 

@@ -341,6 +341,7 @@ final class QueueState {
       liveBytes -= job.payload.length;
     }
     expiring.remove(job);
+    leave(job);
     jobs.remove(job.id);
     if (job.key != null) {
       byKey.remove(job.key, job);
@@ -385,6 +386,9 @@ final class QueueState {
     boolean durable = policy.durability() == JobPolicy.Durability.STORE;
     Job job = new Job(ids.next(), pool, wanted, durable, sequences++, now);
     job.submitter = submitter;
+    if (submitter != null) {
+      submitter.open++;
+    }
     if (job.key != null && byKey.containsKey(job.key)) {
       throw new IllegalStateException("Key " + job.key + " is taken");
     }
@@ -482,9 +486,19 @@ final class QueueState {
 
   /** Cancels all jobs of this submitter that have not ended; he hears of them no more. */
   void leave(Submitter submitter, Cause cause, long now) {
+    if (submitter.open == 0) {
+      return; // as nearly always: all jobs that are remembered need not be looked through
+    }
     for (Job job : newest(each -> each.submitter == submitter, Integer.MAX_VALUE)) {
-      job.submitter = null;
+      leave(job);
       cancel(job, cause, now);
+    }
+  }
+
+  private static void leave(Job job) {
+    if (job.submitter != null) {
+      job.submitter.open--;
+      job.submitter = null;
     }
   }
 
@@ -982,7 +996,7 @@ final class QueueState {
     memoryFor(job).add(job);
     outbox.changed(job);
     keep(job);
-    job.submitter = null;
+    leave(job);
     trim(told, limits.toldJobs());
     trim(ended, limits.endedJobs());
     trim(dead, limits.endedJobs());

@@ -447,6 +447,18 @@ class QueueStateTest {
     assertThat(recorder.withdrawn).extracting(AttemptRef::job).containsExactly(running.id);
   }
 
+  @Test
+  void a_submitter_who_leaves_takes_along_the_only_one_of_his_that_has_not_ended() {
+    Submitter submitter = new Submitter() {};
+    queue.submit(job("ends", 3, 0), submitter, 0);
+    joins("s1", 1);
+    Job last = queue.submit(job("last", 3, 0), submitter, 0);
+    queue.abort(queue.submit(job("not stored", 3, 0), submitter, 0), 0);
+    settle(recorder.last(), Outcome.Kind.SUCCEEDED);
+    queue.leave(submitter, GONE, 1);
+    assertThat(last.state).isEqualTo(JobState.CANCELLED);
+  }
+
   /** Remembers what the queue wanted done. */
   static final class Recorder implements QueueState.Outbox {
     final List<Assignment> assigned = new ArrayList<>();
