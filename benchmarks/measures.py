@@ -20,7 +20,7 @@ MIB = 1 << 20
 KILL_JOBS = 200
 KILL_MILLISECONDS = 50
 SETTLE_SECONDS = 60
-#: Jobs of the efficiency measure by their milliseconds: two seconds of work, if nothing is lost.
+#: Jobs of the efficiency measure by their milliseconds: one or two seconds, if nothing is lost.
 CPU_JOBS = {1: 2000, 10: 400, 100: 40}
 
 
