@@ -2,6 +2,7 @@ package io.troupe.executor.channel;
 
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
+import io.troupe.executor.http.PlainHttp;
 import io.troupe.executor.supervision.Blobs;
 import io.troupe.model.BlobRef;
 import java.io.IOException;
@@ -31,11 +32,7 @@ public final class HttpBlobs implements Blobs {
   private final Path folder;
   private final Duration patience;
   private volatile String url = "";
-  private final HttpClient client =
-      HttpClient.newBuilder()
-          .version(HttpClient.Version.HTTP_1_1)
-          .connectTimeout(CONNECT_TIMEOUT)
-          .build();
+  private final HttpClient client = PlainHttp.client(CONNECT_TIMEOUT);
 
   /**
    * @param folder where the files are, on one file system with those that processes write

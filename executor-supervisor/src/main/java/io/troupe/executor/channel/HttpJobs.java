@@ -3,6 +3,7 @@ package io.troupe.executor.channel;
 import static java.nio.charset.StandardCharsets.UTF_8;
 
 import com.fasterxml.jackson.databind.ObjectMapper;
+import io.troupe.executor.http.PlainHttp;
 import io.troupe.model.ContentType;
 import io.troupe.protocol.codec.Frame;
 import java.io.FileNotFoundException;
@@ -50,11 +51,7 @@ public final class HttpJobs {
    */
   private static final long END_IS_KNOWN_MILLIS = 2000;
 
-  private final HttpClient client =
-      HttpClient.newBuilder()
-          .version(HttpClient.Version.HTTP_1_1)
-          .connectTimeout(CONNECT_TIMEOUT)
-          .build();
+  private final HttpClient client = PlainHttp.client(CONNECT_TIMEOUT);
   private final int port;
   private final int maxResultBytes;
   private final Consumer<List<Frame>> answers;

@@ -1,5 +1,6 @@
 package io.troupe.executor.channel;
 
+import io.troupe.executor.http.PlainHttp;
 import io.troupe.protocol.SchedulerToSupervisor.SecretsAt;
 import io.troupe.protocol.TaskData;
 import java.io.IOException;
@@ -33,11 +34,7 @@ public final class HttpSecrets {
   /** Completed when the place changes. */
   private CompletableFuture<Void> news = new CompletableFuture<>();
 
-  private final HttpClient client =
-      HttpClient.newBuilder()
-          .version(HttpClient.Version.HTTP_1_1)
-          .connectTimeout(REQUEST_TIMEOUT)
-          .build();
+  private final HttpClient client = PlainHttp.client(REQUEST_TIMEOUT);
 
   /**
    * @param patience how long a secret is waited for

@@ -1,6 +1,7 @@
 package io.troupe.executor.mesos;
 
 import com.google.protobuf.ByteString;
+import io.troupe.executor.http.PlainHttp;
 import io.troupe.executor.supervision.Executor;
 import io.troupe.executor.supervision.TaskReports;
 import io.troupe.mesos.RecordIo;
@@ -173,11 +174,7 @@ public final class AgentConnection implements TaskReports, AutoCloseable {
   private void staySubscribed() {
     long giveUpAt = System.nanoTime() + settings.subscribeTimeout().toNanos();
     boolean everConnected = false;
-    HttpClient client =
-        HttpClient.newBuilder()
-            .version(HttpClient.Version.HTTP_1_1)
-            .connectTimeout(settings.callTimeout())
-            .build();
+    HttpClient client = PlainHttp.client(settings.callTimeout());
     http = client;
     try {
       while (!closed) {

@@ -35,8 +35,11 @@ final class Fetcher {
   private static final List<String> TARS =
       List.of(".tar", ".tgz", ".tar.gz", ".tbz2", ".tar.bz2", ".txz", ".tar.xz");
 
-  private final HttpClient http =
-      HttpClient.newBuilder().followRedirects(Redirect.NORMAL).connectTimeout(STALL).build();
+  /** Not made before there is something to fetch: Java reads all certificates for it. */
+  private static final class Http {
+    static final HttpClient CLIENT =
+        HttpClient.newBuilder().followRedirects(Redirect.NORMAL).connectTimeout(STALL).build();
+  }
 
   private final FetcherCache cache;
 
@@ -165,7 +168,7 @@ final class Fetcher {
   private void download(URI uri, Path target) throws IOException, InterruptedException {
     HttpRequest request = HttpRequest.newBuilder(uri).timeout(STALL).build();
     CompletableFuture<HttpResponse<Path>> response =
-        http.sendAsync(request, BodyHandlers.ofFile(target));
+        Http.CLIENT.sendAsync(request, BodyHandlers.ofFile(target));
     try {
       int status = response.get(LONGEST.toSeconds(), TimeUnit.SECONDS).statusCode();
       if (status != 200) {
