@@ -7,6 +7,7 @@ import akka.actor.CoordinatedShutdown;
 import akka.actor.typed.ActorRef;
 import akka.actor.typed.ActorSystem;
 import akka.actor.typed.Behavior;
+import akka.actor.typed.DispatcherSelector;
 import akka.actor.typed.Terminated;
 import akka.actor.typed.javadsl.ActorContext;
 import akka.actor.typed.javadsl.Behaviors;
@@ -36,6 +37,7 @@ import io.troupe.scheduler.pool.Store;
 import io.troupe.scheduler.store.BlobStore;
 import io.troupe.scheduler.store.Database;
 import io.troupe.scheduler.store.FileStore;
+import io.troupe.scheduler.store.OwningJobStore;
 import io.troupe.scheduler.store.Secrets;
 import io.troupe.scheduler.watch.EventFeed;
 import io.troupe.scheduler.watch.Metrics;
@@ -116,7 +118,10 @@ public final class SchedulerNode {
                 scheduler,
                 directory,
                 settings.jobs(),
-                parts.jobs(),
+                new OwningJobStore(
+                    parts.jobs(),
+                    parts.blobs(),
+                    context.getSystem().dispatchers().lookup(DispatcherSelector.blocking())),
                 new SteadyTime(),
                 metrics::times),
             "queues");

@@ -217,6 +217,11 @@ final class Blobs {
     files.execute(() -> store.remove(ref.name()));
   }
 
+  /** It is of no use any more unless it belongs to a job. */
+  void removeUnowned(BlobRef ref) {
+    files.execute(() -> store.removeUnowned(ref.name()));
+  }
+
   /** Its bytes as a body; empty when it is not there. */
   CompletionStage<Optional<ResponseEntity>> entity(String name, ContentType type) {
     return CompletableFuture.supplyAsync(() -> entity(store.find(name), type), files);

@@ -26,17 +26,13 @@ import java.util.ArrayDeque;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.HashMap;
-import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Objects;
 import java.util.Optional;
-import java.util.Set;
 import java.util.concurrent.CompletionStage;
 import java.util.function.BooleanSupplier;
 import org.jspecify.annotations.Nullable;
-import org.slf4j.Logger;
-import org.slf4j.LoggerFactory;
 import scala.Tuple2;
 import scala.jdk.javaapi.FutureConverters;
 import scala.runtime.BoxedUnit;
@@ -85,7 +81,6 @@ final class MapStage extends GraphStage<FlowShape<ByteString, ByteString>> {
   private record Stored(
       long index, ByteString text, @Nullable BlobRef ref, @Nullable Throwable failure) {}
 
-  private static final Logger LOG = LoggerFactory.getLogger(MapStage.class);
   private static final int LONG_TEXT = 1024;
   private static final Duration ASK_AGAIN_AFTER = Duration.ofMillis(50);
   private static final Duration SIGN_OF_LIFE_EVERY = Duration.ofMillis(200);
@@ -124,9 +119,6 @@ final class MapStage extends GraphStage<FlowShape<ByteString, ByteString>> {
 
     /** Payloads in files, by index of their jobs. */
     private final Map<Long, BlobRef> payloads = new HashMap<>();
-
-    /** Indices of those that belong to their jobs, which may outlive this map. */
-    private final Set<Long> given = new HashSet<>();
 
     /** Ends whose results are in files, and wait until there is room for these. */
     private final ArrayDeque<JobEnd> inFiles = new ArrayDeque<>();
@@ -208,8 +200,7 @@ final class MapStage extends GraphStage<FlowShape<ByteString, ByteString>> {
 
     @Override
     public void postStop() {
-      payloads.keySet().removeAll(given);
-      payloads.values().forEach(order.blobs()::remove);
+      payloads.values().forEach(order.blobs()::removeUnowned);
     }
 
     // ---- lines in
@@ -317,8 +308,6 @@ final class MapStage extends GraphStage<FlowShape<ByteString, ByteString>> {
       Object message = told._2();
       if (message instanceof JobQueue.Ends ends) {
         ends.ends().forEach(this::onEnd);
-      } else if (message instanceof JobQueue.Named named) {
-        named.ids().forEach(this::give);
       } else if (message instanceof JobQueue.NotTaken notTaken) {
         onNotTaken(notTaken.jobs());
       } else if (message instanceof Terminated) {
@@ -331,28 +320,13 @@ final class MapStage extends GraphStage<FlowShape<ByteString, ByteString>> {
       return BoxedUnit.UNIT;
     }
 
-    private void give(long number, String id) {
-      given.add(number);
-      CompletionStage<Void> unused =
-          order
-              .blobs()
-              .belongs(payloads.get(number), id)
-              .whenComplete(
-                  (done, failure) -> {
-                    if (failure != null) {
-                      LOG.warn("The payload of job {} does not outlive this node", id, failure);
-                    }
-                  });
-    }
-
     private void onEnd(JobEnd end) {
       BlobRef payload = payloads.isEmpty() ? null : payloads.remove(end.index());
-      boolean isGiven = payload != null && given.remove(end.index());
       if (payload != null && end.state() == JobState.SUCCEEDED) {
         if (!Arrays.equals(payload.bytes(), end.body())) {
           order.blobs().remove(payload);
         }
-      } else if (payload != null && !isGiven) {
+      } else if (payload != null) {
         // It can be retried.
         CompletionStage<Void> unused = order.blobs().belongs(payload, end.id());
       }

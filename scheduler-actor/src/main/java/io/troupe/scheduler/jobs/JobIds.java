@@ -47,7 +47,7 @@ public final class JobIds {
   }
 
   /** The id of this number, as it is written. */
-  static String text(long number) {
+  public static String text(long number) {
     byte[] text = new byte[LENGTH];
     long rest = number;
     for (int at = LENGTH - 1; at >= 0; at--) {

@@ -59,8 +59,7 @@ public final class JobQueue {
 
   /**
    * Runs jobs and tells the submitter the end of each, in the order in which they end. When he
-   * terminates, or says {@link Leave}, those that have not ended are cancelled. Before that he is
-   * told the ids of durable ones whose payload is a blob: it has to be theirs to outlive this node.
+   * terminates, or says {@link Leave}, those that have not ended are cancelled.
    */
   public record SubmitMany(List<NewJob> jobs, ActorRef<Told> submitter) implements Command {}
 
@@ -186,9 +185,6 @@ public final class JobQueue {
 
   /** These jobs of his have ended. */
   public record Ends(List<JobEnd> ends) implements Told {}
-
-  /** These jobs of his have blobs as payloads: ids by the indices that he gave them. */
-  public record Named(Map<Long, String> ids) implements Told {}
 
   /** There was no room for these; he may submit them again after a while. */
   public record NotTaken(List<NewJob> jobs, Duration retryAfter) implements Told {}
@@ -529,7 +525,6 @@ public final class JobQueue {
     }
     long now = now();
     List<NewJob> jobs = many.jobs();
-    Map<Long, String> named = new HashMap<>();
     for (int i = 0; i < jobs.size(); i++) {
       NewJob job = jobs.get(i);
       boolean stored = trouble.isEmpty() || !isDurable();
@@ -537,13 +532,7 @@ public final class JobQueue {
         many.submitter().tell(new NotTaken(List.copyOf(jobs.subList(i, jobs.size())), RETRY_AFTER));
         break;
       }
-      String id = state.submit(job, submitter, now).id;
-      if (isDurable() && job.type().isBlob()) {
-        named.put(job.index(), id);
-      }
-    }
-    if (!named.isEmpty()) {
-      many.submitter().tell(new Named(named));
+      state.submit(job, submitter, now);
     }
     return flushSoon();
   }

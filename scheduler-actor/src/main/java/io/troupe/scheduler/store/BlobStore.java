@@ -214,6 +214,13 @@ public final class BlobStore {
     }
   }
 
+  /** Removes it unless it belongs to a job. */
+  public synchronized void removeUnowned(String name) {
+    if (find(name).filter(blob -> blob.job().isEmpty()).isPresent()) {
+      remove(name);
+    }
+  }
+
   /** Where blobs are, while somebody copies them. */
   interface Held extends AutoCloseable {
     /** The file of the blob of this name. */

@@ -3,6 +3,7 @@ package io.troupe.scheduler.api;
 import akka.actor.typed.ActorRef;
 import akka.actor.typed.ActorSystem;
 import akka.actor.typed.Behavior;
+import akka.actor.typed.DispatcherSelector;
 import akka.actor.typed.Props;
 import akka.actor.typed.SpawnProtocol;
 import akka.actor.typed.javadsl.AskPattern;
@@ -34,6 +35,7 @@ import io.troupe.scheduler.pool.SchedulerActor;
 import io.troupe.scheduler.store.BlobStore;
 import io.troupe.scheduler.store.Database;
 import io.troupe.scheduler.store.FileStore;
+import io.troupe.scheduler.store.OwningJobStore;
 import io.troupe.scheduler.store.Secrets;
 import io.troupe.scheduler.watch.EventFeed;
 import io.troupe.scheduler.watch.Metrics;
@@ -85,6 +87,7 @@ public final class RunningApi implements AutoCloseable {
     Config all = own.withFallback(ClusterConfig.with(config));
     system = ActorSystem.create(SpawnProtocol.create(), ClusterConfig.SYSTEM, all);
     secrets = secrets(folder);
+    blobs = blobs(folder);
     Cluster cluster = Cluster.get(system);
     cluster.manager().tell(Join.create(cluster.selfMember().address()));
     JobSettings jobs = JobSettings.from(system.settings().config());
@@ -93,7 +96,13 @@ public final class RunningApi implements AutoCloseable {
     ActorRef<JobQueues.Command> queues =
         spawn(
             JobQueues.create(
-                scheduler, directory, jobs, jobStore, new SteadyTime(), metrics::times),
+                scheduler,
+                directory,
+                jobs,
+                new OwningJobStore(
+                    jobStore, blobs, system.dispatchers().lookup(DispatcherSelector.blocking())),
+                new SteadyTime(),
+                metrics::times),
             "queues");
     tree = spawn(TreeKeeper.create(scheduler, directory), "tree");
     loop = loop();
@@ -109,7 +118,6 @@ public final class RunningApi implements AutoCloseable {
             lines),
         "supervisors");
     ActorRef<EventFeed.Command> events = spawn(EventFeed.create(scheduler, queues), "events");
-    blobs = blobs(folder);
     database = Database.inFolder(folder.resolve("store"));
     ApiParts parts =
         new ApiParts(
