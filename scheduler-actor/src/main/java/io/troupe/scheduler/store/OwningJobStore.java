@@ -12,9 +12,10 @@ import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.concurrent.CompletableFuture;
-import java.util.concurrent.CompletionException;
 import java.util.concurrent.CompletionStage;
 import java.util.concurrent.Executor;
+import java.util.function.Function;
+import java.util.function.Supplier;
 
 /**
  * A store of jobs whose large payloads belong to them before they are in it: a scheduler that dies
@@ -24,6 +25,11 @@ public final class OwningJobStore implements JobStore {
   private final JobStore jobs;
   private final BlobStore blobs;
   private final Executor files;
+
+  /**
+   * Done when the store has been called with all that has come: reads must see what was written.
+   */
+  private CompletableFuture<?> handedOn = CompletableFuture.completedFuture(Done.getInstance());
 
   /**
    * @param files runs what waits for the file system
@@ -44,19 +50,35 @@ public final class OwningJobStore implements JobStore {
             .filter(row -> row.type().isBlob() && row.payload().length > 0)
             .toList();
     if (owners.isEmpty()) {
-      return jobs.write(pool, changes, ended, again);
+      return inTurn(() -> jobs.write(pool, changes, ended, again));
     }
-    return CompletableFuture.runAsync(() -> owners.forEach(this::own), files)
-        .thenCompose(done -> jobs.write(pool, changes, ended, again));
+    return afterAll(() -> own(owners).orElseGet(() -> jobs.write(pool, changes, ended, again)));
   }
 
-  private void own(StoredJob owner) {
+  /** What went wrong, if anything did. */
+  private Optional<CompletionStage<Done>> own(List<StoredJob> owners) {
     try {
-      blobs.belongs(BlobRef.of(owner.payload()), JobIds.text(owner.id()));
+      for (StoredJob owner : owners) {
+        blobs.belongs(BlobRef.of(owner.payload()), JobIds.text(owner.id()));
+      }
+      return Optional.empty();
     } catch (IOException e) {
-      throw new CompletionException(
-          new StoreException("a large payload cannot be kept: " + e.getMessage(), e));
+      return Optional.of(
+          CompletableFuture.failedFuture(
+              new StoreException("a large payload cannot be kept: " + e.getMessage(), e)));
     }
+  }
+
+  /** Calls the store now, or after what has yet to be handed on to it. */
+  private synchronized <T> CompletionStage<T> inTurn(Supplier<CompletionStage<T>> call) {
+    return handedOn.isDone() ? call.get() : afterAll(call);
+  }
+
+  private synchronized <T> CompletionStage<T> afterAll(Supplier<CompletionStage<T>> call) {
+    CompletableFuture<CompletionStage<T>> called =
+        handedOn.handleAsync((before, failure) -> call.get(), files);
+    handedOn = called;
+    return called.thenCompose(Function.identity());
   }
 
   @Override
@@ -66,38 +88,38 @@ public final class OwningJobStore implements JobStore {
 
   @Override
   public CompletionStage<Opened> open(String pool, long prefix) {
-    return jobs.open(pool, prefix);
+    return inTurn(() -> jobs.open(pool, prefix));
   }
 
   @Override
   public CompletionStage<List<StoredJob>> page(
       String pool, int priority, String submitter, long after, int count, long bytes) {
-    return jobs.page(pool, priority, submitter, after, count, bytes);
+    return inTurn(() -> jobs.page(pool, priority, submitter, after, count, bytes));
   }
 
   @Override
   public CompletionStage<Optional<StoredJob>> find(String pool, long id) {
-    return jobs.find(pool, id);
+    return inTurn(() -> jobs.find(pool, id));
   }
 
   @Override
   public CompletionStage<Optional<StoredJob>> withKey(String pool, String key) {
-    return jobs.withKey(pool, key);
+    return inTurn(() -> jobs.withKey(pool, key));
   }
 
   @Override
   public CompletionStage<List<StoredJob>> newest(String pool, Optional<JobState> state, int count) {
-    return jobs.newest(pool, state, count);
+    return inTurn(() -> jobs.newest(pool, state, count));
   }
 
   @Override
   public CompletionStage<Integer> sweep(long now) {
-    return jobs.sweep(now);
+    return inTurn(() -> jobs.sweep(now));
   }
 
   @Override
   public CompletionStage<Done> forget(String pool) {
-    return jobs.forget(pool);
+    return inTurn(() -> jobs.forget(pool));
   }
 
   @Override

@@ -15,8 +15,12 @@ import io.troupe.scheduler.jobs.StoredJob;
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.file.Path;
+import java.util.ArrayDeque;
+import java.util.Deque;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
+import java.util.concurrent.CompletableFuture;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.DisplayNameGeneration;
 import org.junit.jupiter.api.DisplayNameGenerator;
@@ -92,6 +96,19 @@ class OwningJobStoreTest {
     write(Place.NONE, ContentType.BYTES_BLOB, payload.bytes());
     assertThat(stored.rows()).hasSize(1);
     assertThat(BlobStore.open(folder).find(payload.name())).isPresent();
+  }
+
+  @Test
+  void a_read_sees_a_write_that_was_asked_for_before_it_also_when_files_take_their_time()
+      throws IOException {
+    Deque<Runnable> slow = new ArrayDeque<>();
+    store = new OwningJobStore(stored, blobs, slow::add);
+    write(Place.NONE, ContentType.JSON_BLOB, blob().bytes());
+    CompletableFuture<Optional<StoredJob>> found = store.find("demo", ID).toCompletableFuture();
+    while (!slow.isEmpty()) {
+      slow.remove().run();
+    }
+    assertThat(found.join()).isPresent();
   }
 
   @Test
