@@ -29,7 +29,7 @@ public final class OwningJobStore implements JobStore {
   /**
    * Done when the store has been called with all that has come: reads must see what was written.
    */
-  private CompletableFuture<?> handedOn = CompletableFuture.completedFuture(Done.getInstance());
+  private CompletableFuture<Void> handedOn = CompletableFuture.completedFuture(null);
 
   /**
    * @param files runs what waits for the file system
@@ -77,7 +77,7 @@ public final class OwningJobStore implements JobStore {
   private synchronized <T> CompletionStage<T> afterAll(Supplier<CompletionStage<T>> call) {
     CompletableFuture<CompletionStage<T>> called =
         handedOn.handleAsync((before, failure) -> call.get(), files);
-    handedOn = called;
+    handedOn = called.thenAccept(answer -> {}); // which would be kept until the next call else
     return called.thenCompose(Function.identity());
   }
 

@@ -46,10 +46,10 @@ class OwningJobStoreTest {
     return blobs.put(List.of(ByteBuffer.wrap(new byte[] {1, 2, 3})), "");
   }
 
-  private void write(Place from, ContentType type, byte[] payload) {
+  private void write(ContentType type, byte[] payload) {
     var unused =
         store.write(
-            "demo", List.of(new Change(ID, from, job(type, payload), null)), Map.of(), false);
+            "demo", List.of(new Change(ID, Place.NONE, job(type, payload), null)), Map.of(), false);
   }
 
   private static StoredJob job(ContentType type, byte[] payload) {
@@ -84,7 +84,7 @@ class OwningJobStoreTest {
       throws IOException {
     BlobRef payload = blob();
     stored.hold();
-    write(Place.NONE, ContentType.JSON_BLOB, payload.bytes());
+    write(ContentType.JSON_BLOB, payload.bytes());
     assertThat(stored.rows()).isEmpty();
     assertThat(BlobStore.open(folder).find(payload.name()))
         .hasValueSatisfying(blob -> assertThat(blob.job()).isEqualTo(JobIds.text(ID)));
@@ -93,7 +93,7 @@ class OwningJobStoreTest {
   @Test
   void a_job_is_stored_with_its_payload() throws IOException {
     BlobRef payload = blob();
-    write(Place.NONE, ContentType.BYTES_BLOB, payload.bytes());
+    write(ContentType.BYTES_BLOB, payload.bytes());
     assertThat(stored.rows()).hasSize(1);
     assertThat(BlobStore.open(folder).find(payload.name())).isPresent();
   }
@@ -103,7 +103,7 @@ class OwningJobStoreTest {
       throws IOException {
     Deque<Runnable> slow = new ArrayDeque<>();
     store = new OwningJobStore(stored, blobs, slow::add);
-    write(Place.NONE, ContentType.JSON_BLOB, blob().bytes());
+    write(ContentType.JSON_BLOB, blob().bytes());
     CompletableFuture<Optional<StoredJob>> found = store.find("demo", ID).toCompletableFuture();
     while (!slow.isEmpty()) {
       slow.remove().run();
@@ -113,7 +113,7 @@ class OwningJobStoreTest {
 
   @Test
   void jobs_whose_payload_is_in_their_row_are_stored_as_they_are() {
-    write(Place.NONE, ContentType.JSON, new byte[] {'1'});
+    write(ContentType.JSON, new byte[] {'1'});
     assertThat(stored.rows()).hasSize(1);
   }
 
@@ -122,7 +122,7 @@ class OwningJobStoreTest {
       throws IOException {
     BlobRef mine = blob();
     BlobRef nobodys = blob();
-    write(Place.NONE, ContentType.JSON_BLOB, mine.bytes());
+    write(ContentType.JSON_BLOB, mine.bytes());
     blobs.removeUnowned(mine.name());
     blobs.removeUnowned(nobodys.name());
     assertThat(blobs.find(mine.name())).isPresent();
