@@ -1,6 +1,8 @@
 import json
 import queue
 import socket
+import subprocess
+import sys
 import threading
 import unittest
 import urllib.parse
@@ -190,6 +192,35 @@ class ClientTest(unittest.TestCase):
         results = self.client(handler).map("p", "f", [10, 11, 12])
         self.assertEqual(["again 10", "first", "again 12"], list(results))
         self.assertEqual([[10, 11, 12], [10, 12]], runs)
+
+    def test_a_map_that_is_over_keeps_no_threads(self):
+        results = self.client(self.echo).map("p", "f", [1, 2])
+        self.assertEqual([1, 2], list(results))
+        for thread in threading.enumerate():
+            if thread.name.startswith("troupe-map"):
+                thread.join(30)
+                self.assertFalse(thread.is_alive(), thread.name)
+
+    def test_a_program_ends_although_a_thread_of_a_map_dies_with_its_lock(self):
+        program = """
+import sys, threading, troupe
+with troupe.Client(sys.argv[1]) as client:
+    results = client.map("p", "f", [1])
+    assert list(results) == [1]
+dying = threading.Thread(target=results._run._change.acquire)
+dying.start()
+dying.join()
+print("at the end", file=sys.stderr)
+"""
+        self.client(self.echo)
+        done = subprocess.run(
+            [sys.executable, "-c", program, self.scheduler.url], stderr=subprocess.PIPE, timeout=30, check=False
+        )
+        self.assertEqual((0, b"at the end\n"), (done.returncode, done.stderr))
+
+    @staticmethod
+    def echo(method, path, query, body):
+        return ({"index": i, "id": "j", "result": json.loads(line)} for i, line in enumerate(body))
 
     @staticmethod
     def cut_after(line):

@@ -19,8 +19,8 @@ CHUNK_BYTES = 256 << 10
 class MapRun(Iterator[Any]):
     """The results of a map, from whichever thread asks for the next one.
 
-    Three threads work for it: one takes payloads from the caller's iterable, one sends them, one reads results. When
-    the connection breaks, what has not been answered is sent again on another one.
+    Three threads work for it until its last result is here: one takes payloads from the caller's iterable, one sends
+    them, one reads results. When the connection breaks, what has not been answered is sent again on another one.
     """
 
     def __init__(
@@ -57,6 +57,7 @@ class MapRun(Iterator[Any]):
         self._answered = 0
         self._come: List[List[Dict[str, Any]]] = []
         self._broken: Optional[BaseException] = None
+        self._received = False  # all of it, or as much as will come
         self._closed = False
 
         # The consumer's own.
@@ -171,7 +172,7 @@ class MapRun(Iterator[Any]):
         while True:
             with self._change:
                 self._change.wait_for(self._has_work_for_sender)
-                if self._closed:
+                if self._closed or self._received:
                     return
                 connection = self._connection
                 assert connection is not None
@@ -194,28 +195,33 @@ class MapRun(Iterator[Any]):
                     self._change.wait_for(lambda: self._closed or self._connection is not connection)
 
     def _has_work_for_sender(self) -> bool:
-        return self._closed or (
-            self._connection is not None and (bool(self._unsent) or (self._all_pulled and not self._ended_sending))
-        )
+        if self._closed or self._received:
+            return True
+        return self._connection is not None and (bool(self._unsent) or (self._all_pulled and not self._ended_sending))
 
     def _receive(self) -> None:
+        try:
+            self._receive_all()
+        except BaseException as error:  # told to whoever waits for results
+            with self._change:
+                self._broken = self._broken or error
+        finally:
+            with self._change:
+                self._received = True
+                self._change.notify_all()
+
+    def _receive_all(self) -> None:
         trouble = _http.Trouble(self._patience)
         reached = False
         while True:
             try:
-                try:
-                    connection = _http.Connection(self._address)
-                except OSError as error:
-                    if not reached or not trouble.pause():
-                        raise _http.unreachable(self._address, error) from error
-                    continue
-                reached = True
-                if self._listen(connection, trouble):
-                    return
-            except BaseException as error:  # told to whoever waits for results
-                with self._change:
-                    self._broken = self._broken or error
-                    self._change.notify_all()
+                connection = _http.Connection(self._address)
+            except OSError as error:
+                if not reached or not trouble.pause():
+                    raise _http.unreachable(self._address, error) from error
+                continue
+            reached = True
+            if self._listen(connection, trouble):
                 return
 
     def _listen(self, connection: _http.Connection, trouble: _http.Trouble) -> bool:

@@ -8,6 +8,7 @@ import collections
 import concurrent.futures
 import json
 import logging
+import sys
 import threading
 import uuid
 import weakref
@@ -125,8 +126,9 @@ class MapResults(Iterator[Any]):
         """Cancels what has not ended."""
         self._run.close()
 
-    def __del__(self) -> None:
-        self._run.close()
+    def __del__(self, at_the_end: Callable[[], bool] = sys.is_finalizing) -> None:
+        if not at_the_end():  # of the program its threads are no more, and one of them may have died with a lock
+            self._run.close()
 
 
 class JobStream(Iterator[Any]):
