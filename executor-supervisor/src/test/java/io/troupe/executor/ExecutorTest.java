@@ -159,13 +159,28 @@ class ExecutorTest {
   }
 
   @Test
-  void it_ends_with_its_workers_when_the_agent_says_so() throws Exception {
+  void it_ends_with_its_workers_within_the_agents_grace_when_the_agent_says_so() throws Exception {
     launch("mine.0.1");
     expectState(TaskState.TASK_STARTING);
     expectState(TaskState.TASK_RUNNING);
     agent.shutdown();
     expectState(TaskState.TASK_KILLING);
     expectState(TaskState.TASK_KILLED);
-    assertThat(executor.exitCode()).isZero();
+    assertThat(executor.exitCodeWithin(FakeAgent.SHUTDOWN_GRACE)).isZero();
+  }
+
+  @Test
+  void it_ends_within_the_agents_grace_although_a_dead_schedulers_cluster_cannot_be_left()
+      throws Exception {
+    launch("mine.0.1");
+    scheduler.expectRegister();
+    scheduler.expectCapacity(1);
+    scheduler.close();
+
+    scheduler = FakeScheduler.start(2);
+    agent.message(TaskDataCodec.write(scheduler.info()));
+    scheduler.expectRegister();
+    agent.shutdown();
+    assertThat(executor.exitCodeWithin(FakeAgent.SHUTDOWN_GRACE)).isZero();
   }
 }

@@ -3,6 +3,7 @@ package io.troupe.executor;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.time.Duration;
 import java.util.List;
 import java.util.Map;
 import java.util.concurrent.TimeUnit;
@@ -43,7 +44,11 @@ final class RealExecutor {
   }
 
   int exitCode() throws InterruptedException {
-    if (!process.waitFor(60, TimeUnit.SECONDS)) {
+    return exitCodeWithin(Duration.ofSeconds(60));
+  }
+
+  int exitCodeWithin(Duration limit) throws InterruptedException {
+    if (!process.waitFor(limit.toMillis(), TimeUnit.MILLISECONDS)) {
       throw new AssertionError("the executor does not end");
     }
     return process.exitValue();

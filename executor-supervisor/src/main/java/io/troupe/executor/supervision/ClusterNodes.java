@@ -35,7 +35,10 @@ public final class ClusterNodes implements ClusterLinks {
   private final String host;
   private final Config dispatchers;
   private final EventLoop loop;
+
+  /** Those that have not been closed. */
   private final Set<Node> nodes = ConcurrentHashMap.newKeySet();
+
   private final ExecutorService opener =
       Executors.newSingleThreadExecutor(
           task -> {
@@ -75,7 +78,8 @@ public final class ClusterNodes implements ClusterLinks {
                     0,
                     "akka.cluster.roles",
                     List.of(ClusterConfig.SUPERVISOR_ROLE),
-                    "akka.coordinated-shutdown.run-by-jvm-shutdown-hook",
+                    // They wait up to 20 s for a cluster that cannot be left, and the agent kills.
+                    "akka.jvm-shutdown-hooks",
                     "off"))
             .withFallback(dispatchers);
     return ActorSystem.create(
@@ -93,7 +97,10 @@ public final class ClusterNodes implements ClusterLinks {
     return node;
   }
 
-  /** Leaves every cluster; waits until that is done, but no longer than the limit. */
+  /**
+   * Leaves the cluster; waits until that is done, but no longer than the limit. Clusters that it
+   * was told to leave before are not waited for: their schedulers may be dead.
+   */
   public void leaveAll(Duration limit) throws InterruptedException {
     List<CompletableFuture<Void>> leaving = nodes.stream().map(node -> node.gone).toList();
     nodes.forEach(Node::close);
@@ -149,6 +156,7 @@ public final class ClusterNodes implements ClusterLinks {
 
     @Override
     public void close() {
+      nodes.remove(this);
       opener.execute(this::leave);
     }
 

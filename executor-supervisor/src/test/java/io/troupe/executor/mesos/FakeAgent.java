@@ -38,6 +38,10 @@ import org.jspecify.annotations.Nullable;
  */
 public final class FakeAgent implements AutoCloseable {
   public static final String AGENT_ID = "agent-1";
+
+  /** An executor that is still there so long after SHUTDOWN is killed. */
+  public static final Duration SHUTDOWN_GRACE = Duration.ofSeconds(10);
+
   private static final Duration LIMIT = Duration.ofSeconds(60);
 
   private final WireFormat wire;
@@ -83,7 +87,7 @@ public final class FakeAgent implements AutoCloseable {
     variables.put("MESOS_CHECKPOINT", "1");
     variables.put("MESOS_RECOVERY_TIMEOUT", "15mins");
     variables.put("MESOS_SUBSCRIPTION_BACKOFF_MAX", "200ms");
-    variables.put("MESOS_EXECUTOR_SHUTDOWN_GRACE_PERIOD", "10secs");
+    variables.put("MESOS_EXECUTOR_SHUTDOWN_GRACE_PERIOD", SHUTDOWN_GRACE.toSeconds() + "secs");
     return variables;
   }
 
