@@ -140,7 +140,7 @@ public final class Main implements Callable<Integer> {
               settings,
               store,
               saved,
-              new SqlJobStore(database),
+              new SqlJobStore(database, blobs),
               lines,
               files,
               blobs,

@@ -7,7 +7,6 @@ import akka.actor.CoordinatedShutdown;
 import akka.actor.typed.ActorRef;
 import akka.actor.typed.ActorSystem;
 import akka.actor.typed.Behavior;
-import akka.actor.typed.DispatcherSelector;
 import akka.actor.typed.Terminated;
 import akka.actor.typed.javadsl.ActorContext;
 import akka.actor.typed.javadsl.Behaviors;
@@ -37,7 +36,6 @@ import io.troupe.scheduler.pool.Store;
 import io.troupe.scheduler.store.BlobStore;
 import io.troupe.scheduler.store.Database;
 import io.troupe.scheduler.store.FileStore;
-import io.troupe.scheduler.store.OwningJobStore;
 import io.troupe.scheduler.store.Secrets;
 import io.troupe.scheduler.watch.EventFeed;
 import io.troupe.scheduler.watch.Metrics;
@@ -118,10 +116,7 @@ public final class SchedulerNode {
                 scheduler,
                 directory,
                 settings.jobs(),
-                new OwningJobStore(
-                    parts.jobs(),
-                    parts.blobs(),
-                    context.getSystem().dispatchers().lookup(DispatcherSelector.blocking())),
+                parts.jobs(),
                 new SteadyTime(),
                 metrics::times),
             "queues");

@@ -1,6 +1,8 @@
 package io.troupe.scheduler.jobs;
 
 import akka.Done;
+import io.troupe.scheduler.pool.Store.StoreException;
+import java.io.IOException;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
@@ -10,11 +12,34 @@ import org.jspecify.annotations.Nullable;
 /**
  * Where jobs are kept that must outlive the scheduler process. No call blocks; what the calls ask
  * for is done one after the other, in the order in which they came, so that a read sees all that
- * was written before it. A stage that fails does so with a {@link
- * io.troupe.scheduler.pool.Store.StoreException}, whose message is one line that says what is
- * wrong, and nothing of what it asked for was done, as far as anybody can tell. Thread-safe.
+ * was written before it. A stage that fails does so with a {@link StoreException}, whose message is
+ * one line that says what is wrong, and nothing of what it asked for was done, as far as anybody
+ * can tell. Thread-safe.
  */
 public interface JobStore extends AutoCloseable {
+
+  /** Where payloads are that are too large for a row. */
+  interface Payloads {
+    /** From now on the job's payload is its own. Blocks for as long as the file system takes. */
+    void giveTo(StoredJob job) throws IOException;
+
+    /**
+     * Gives theirs to those that are new. Done before they are stored: who dies in between leaves a
+     * payload without a job, never a job without its payload.
+     */
+    default void giveToNew(List<Change> changes) {
+      for (Change change : changes) {
+        StoredJob row = change.row();
+        if (change.from() == Place.NONE && row != null && row.hasLargePayload()) {
+          try {
+            giveTo(row);
+          } catch (IOException e) {
+            throw new StoreException("a large payload cannot be kept: " + e.getMessage(), e);
+          }
+        }
+      }
+    }
+  }
 
   /** Where a job's row is. */
   enum Place {

@@ -45,6 +45,11 @@ public record StoredJob(
     boolean told,
     long keepUntil) {
 
+  /** Whether the payload is the name of a file. */
+  boolean hasLargePayload() {
+    return type.isBlob() && payload.length > 0;
+  }
+
   /** As others see it, while it is known nowhere else. */
   JobView view() {
     return new JobView(

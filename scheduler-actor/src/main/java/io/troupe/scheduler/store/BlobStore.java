@@ -1,6 +1,9 @@
 package io.troupe.scheduler.store;
 
 import io.troupe.model.BlobRef;
+import io.troupe.scheduler.jobs.JobIds;
+import io.troupe.scheduler.jobs.JobStore;
+import io.troupe.scheduler.jobs.StoredJob;
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.channels.FileChannel;
@@ -30,7 +33,7 @@ import org.slf4j.LoggerFactory;
  * what is whose is known after any crash, and what belongs to no accepted job is gone with the next
  * start. Thread-safe; calls block for as long as the file system takes.
  */
-public final class BlobStore {
+public final class BlobStore implements JobStore.Payloads {
   private static final Logger LOG = LoggerFactory.getLogger(BlobStore.class);
   private static final Pattern FILE = Pattern.compile("([0-9a-f]{32})(?:\\.([0-9A-Za-z]+))?");
 
@@ -178,6 +181,11 @@ public final class BlobStore {
       Files.move(blob.file(), file, StandardCopyOption.ATOMIC_MOVE);
       blobs.put(ref.name(), new Blob(ref, job, file, blob.since()));
     }
+  }
+
+  @Override
+  public void giveTo(StoredJob job) throws IOException {
+    belongs(BlobRef.of(job.payload()), JobIds.text(job.id()));
   }
 
   /** The blob of this name. */

@@ -115,6 +115,7 @@ public final class SqlJobStore implements JobStore {
   }
 
   private final Database database;
+  private final Payloads payloads;
   private final ExecutorService thread =
       Executors.newSingleThreadExecutor(task -> new Thread(task, "troupe-job-store"));
   private final int epoch;
@@ -126,8 +127,9 @@ public final class SqlJobStore implements JobStore {
    *
    * @throws io.troupe.scheduler.pool.Store.StoreException when it does not work
    */
-  public SqlJobStore(Database database) {
+  public SqlJobStore(Database database, Payloads payloads) {
     this.database = database;
+    this.payloads = payloads;
     this.epoch = work("written", SqlJobStore::nextEpoch);
     this.lastPrefix = work("read", c -> number(c, "select max(prefix) from job_prefixes"));
   }
@@ -263,6 +265,7 @@ public final class SqlJobStore implements JobStore {
     return later(
         "written",
         connection -> {
+          payloads.giveToNew(changes);
           List<Long> live = new ArrayList<>();
           List<Long> over = new ArrayList<>();
           List<Long> held = new ArrayList<>();

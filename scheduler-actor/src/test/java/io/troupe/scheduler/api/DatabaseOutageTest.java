@@ -65,7 +65,7 @@ class DatabaseOutageTest {
   void start() throws Exception {
     server = Postgres.start(data);
     database = Database.at(server.emptyDatabase(), Postgres.USER, Postgres.USER);
-    store = new SqlJobStore(database);
+    store = new SqlJobStore(database, job -> {});
     api = RunningApi.start(folder, store);
     assertThat(send("POST", "/v1/pools", "name = p, durability = store").statusCode())
         .isEqualTo(200);

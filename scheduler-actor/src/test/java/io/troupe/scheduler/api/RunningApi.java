@@ -3,7 +3,6 @@ package io.troupe.scheduler.api;
 import akka.actor.typed.ActorRef;
 import akka.actor.typed.ActorSystem;
 import akka.actor.typed.Behavior;
-import akka.actor.typed.DispatcherSelector;
 import akka.actor.typed.Props;
 import akka.actor.typed.SpawnProtocol;
 import akka.actor.typed.javadsl.AskPattern;
@@ -35,7 +34,6 @@ import io.troupe.scheduler.pool.SchedulerActor;
 import io.troupe.scheduler.store.BlobStore;
 import io.troupe.scheduler.store.Database;
 import io.troupe.scheduler.store.FileStore;
-import io.troupe.scheduler.store.OwningJobStore;
 import io.troupe.scheduler.store.Secrets;
 import io.troupe.scheduler.watch.EventFeed;
 import io.troupe.scheduler.watch.Metrics;
@@ -71,7 +69,9 @@ public final class RunningApi implements AutoCloseable {
   private final int port;
   private final String management;
 
-  private RunningApi(Config own, Path folder, MemoryJobStore stored, JobStore jobStore) {
+  private RunningApi(
+      Config own, Path folder, BlobStore blobs, MemoryJobStore stored, JobStore jobStore) {
+    this.blobs = blobs;
     this.stored = stored;
     Config config =
         ConfigFactory.parseString(
@@ -87,7 +87,6 @@ public final class RunningApi implements AutoCloseable {
     Config all = own.withFallback(ClusterConfig.with(config));
     system = ActorSystem.create(SpawnProtocol.create(), ClusterConfig.SYSTEM, all);
     secrets = secrets(folder);
-    blobs = blobs(folder);
     Cluster cluster = Cluster.get(system);
     cluster.manager().tell(Join.create(cluster.selfMember().address()));
     JobSettings jobs = JobSettings.from(system.settings().config());
@@ -96,13 +95,7 @@ public final class RunningApi implements AutoCloseable {
     ActorRef<JobQueues.Command> queues =
         spawn(
             JobQueues.create(
-                scheduler,
-                directory,
-                jobs,
-                new OwningJobStore(
-                    jobStore, blobs, system.dispatchers().lookup(DispatcherSelector.blocking())),
-                new SteadyTime(),
-                metrics::times),
+                scheduler, directory, jobs, jobStore, new SteadyTime(), metrics::times),
             "queues");
     tree = spawn(TreeKeeper.create(scheduler, directory), "tree");
     loop = loop();
@@ -192,13 +185,14 @@ public final class RunningApi implements AutoCloseable {
 
   /** Starts with these settings over the usual ones. */
   public static RunningApi start(String settings, Path folder) {
-    MemoryJobStore jobs = new MemoryJobStore();
-    return new RunningApi(ConfigFactory.parseString(settings), folder, jobs, jobs);
+    BlobStore blobs = blobs(folder);
+    MemoryJobStore jobs = new MemoryJobStore(blobs);
+    return new RunningApi(ConfigFactory.parseString(settings), folder, blobs, jobs, jobs);
   }
 
   /** Starts with the usual settings, and the jobs of durable pools in this store. */
   static RunningApi start(Path folder, JobStore jobs) {
-    return new RunningApi(ConfigFactory.empty(), folder, new MemoryJobStore(), jobs);
+    return new RunningApi(ConfigFactory.empty(), folder, blobs(folder), new MemoryJobStore(), jobs);
   }
 
   /**

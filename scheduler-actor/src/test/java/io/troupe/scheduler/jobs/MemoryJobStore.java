@@ -29,25 +29,32 @@ public final class MemoryJobStore implements JobStore {
   }
 
   private final Content content;
+  private final Payloads payloads;
   private final List<Runnable> held = new ArrayList<>();
   private boolean holding;
   private Optional<String> trouble = Optional.empty();
   private Optional<String> pageTrouble = Optional.empty();
   private int writes;
 
-  private MemoryJobStore(Content content) {
+  private MemoryJobStore(Content content, Payloads payloads) {
     this.content = content;
+    this.payloads = payloads;
     content.epoch++;
   }
 
   /** An empty one. */
   public MemoryJobStore() {
-    this(new Content());
+    this(job -> {});
+  }
+
+  /** An empty one of jobs with large payloads, too. */
+  public MemoryJobStore(Payloads payloads) {
+    this(new Content(), payloads);
   }
 
   /** The same content as another process finds it. What was held back has not happened. */
   public synchronized MemoryJobStore next() {
-    return new MemoryJobStore(content);
+    return new MemoryJobStore(content, payloads);
   }
 
   /** From now on nothing is done before {@link #letOneGo} or {@link #letGo}. */
@@ -170,6 +177,7 @@ public final class MemoryJobStore implements JobStore {
     return done(
         () -> {
           writes++;
+          payloads.giveToNew(changes);
           for (Change change : changes) {
             StoredJob row = change.row();
             if (!again && change.from() != Place.NONE && !content.rows.containsKey(change.id())) {

@@ -41,6 +41,19 @@ class BlobStoreTest {
   }
 
   @Test
+  void a_payload_that_is_not_wanted_any_more_is_removed_only_where_no_job_has_it()
+      throws IOException {
+    BlobStore store = BlobStore.open(folder);
+    BlobRef mine = put(store, "mine", "");
+    BlobRef nobodys = put(store, "nobody's", "");
+    store.belongs(mine, "j1");
+    store.removeUnowned(mine.name());
+    store.removeUnowned(nobodys.name());
+    assertThat(store.find(mine.name())).isPresent();
+    assertThat(store.find(nobodys.name())).isEmpty();
+  }
+
+  @Test
   void what_is_removed_takes_no_room() throws IOException {
     BlobStore store = BlobStore.open(folder);
     BlobRef ref = put(store, "payload", "j1");

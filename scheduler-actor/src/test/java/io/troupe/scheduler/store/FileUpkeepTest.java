@@ -91,7 +91,7 @@ class FileUpkeepTest {
           }
         });
     try (Database database = Database.inFile("rec:" + file, "the store");
-        SqlJobStore store = new SqlJobStore(database)) {
+        SqlJobStore store = new SqlJobStore(database, job -> {})) {
       for (int i = 0; i < COMMITS; i++) {
         write(store, changes());
         committed[0] = version(database);
@@ -231,7 +231,7 @@ class FileUpkeepTest {
   @Test
   void the_file_stays_small_however_many_commits_there_are() throws Exception {
     try (Database database = Database.inFolder(folder);
-        SqlJobStore store = new SqlJobStore(database)) {
+        SqlJobStore store = new SqlJobStore(database, job -> {})) {
       for (int i = 0; i < 1000; i++) {
         write(store, List.of(submitted(next)));
         write(store, List.of(ended(next++)));

@@ -3,8 +3,10 @@ package io.troupe.scheduler.store;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import io.troupe.model.BlobRef;
 import io.troupe.model.Cause;
 import io.troupe.model.ContentType;
+import io.troupe.scheduler.jobs.JobIds;
 import io.troupe.scheduler.jobs.JobState;
 import io.troupe.scheduler.jobs.JobStore;
 import io.troupe.scheduler.jobs.JobStore.Change;
@@ -13,15 +15,19 @@ import io.troupe.scheduler.jobs.JobStore.Place;
 import io.troupe.scheduler.jobs.NewJob;
 import io.troupe.scheduler.jobs.StoredJob;
 import io.troupe.scheduler.pool.Store.StoreException;
+import java.io.IOException;
+import java.nio.ByteBuffer;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
 import java.sql.Connection;
 import java.sql.SQLException;
 import java.sql.Statement;
 import java.util.ArrayList;
+import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.Set;
 import java.util.concurrent.CompletionException;
 import java.util.concurrent.CompletionStage;
 import org.jspecify.annotations.Nullable;
@@ -86,8 +92,12 @@ class SqlJobStoreTest {
   }
 
   private JobStore store(Kind kind) {
+    return store(kind, job -> {});
+  }
+
+  private JobStore store(Kind kind, JobStore.Payloads payloads) {
     Database database = database(kind);
-    SqlJobStore store = new SqlJobStore(database);
+    SqlJobStore store = new SqlJobStore(database, payloads);
     open.add(database);
     open.add(store);
     return store;
@@ -114,13 +124,26 @@ class SqlJobStoreTest {
       String submitter,
       @Nullable String key,
       String holder) {
+    return job(
+        number, ContentType.BYTES, new byte[] {0, 1, -1}, state, priority, submitter, key, holder);
+  }
+
+  private static StoredJob job(
+      long number,
+      ContentType type,
+      byte[] payload,
+      JobState state,
+      int priority,
+      String submitter,
+      @Nullable String key,
+      String holder) {
     boolean ended = state.ended();
     return new StoredJob(
         FIRST + number,
         "demo",
         "f",
-        ContentType.BYTES,
-        new byte[] {0, 1, -1},
+        type,
+        payload,
         new NewJob.Terms(3, 4_000, priority, submitter, 5, 6, 7),
         key,
         10,
@@ -154,6 +177,51 @@ class SqlJobStoreTest {
         .usingRecursiveComparison()
         .ignoringFields("holder", "cause")
         .isEqualTo(written);
+  }
+
+  @ParameterizedTest
+  @EnumSource(Kind.class)
+  void a_new_job_is_stored_once_its_large_payload_is_its_own_and_not_before(Kind kind) {
+    List<Long> given = new ArrayList<>();
+    Set<Long> unkept = new HashSet<>(Set.of(FIRST + 2));
+    JobStore store =
+        store(
+            kind,
+            job -> {
+              if (unkept.contains(job.id())) {
+                throw new IOException("disk full");
+              }
+              given.add(job.id());
+            });
+    BlobRef payload = new BlobRef("0123456789abcdef0123456789abcdef", 1);
+    StoredJob first = large(1, payload);
+    StoredJob second = large(2, payload);
+    assertThatThrownBy(() -> write(store, added(first), added(second)))
+        .hasMessageContaining("a large payload cannot be kept: disk full");
+    assertThat(now(store.find("demo", FIRST + 1))).isEmpty();
+
+    unkept.clear();
+    given.clear();
+    write(store, added(first), added(second), added(job(3, JobState.QUEUED, 0, "")));
+    assertThat(given).containsExactly(FIRST + 1, FIRST + 2);
+    assertThat(now(store.find("demo", FIRST + 2))).isPresent();
+  }
+
+  @ParameterizedTest
+  @EnumSource(Kind.class)
+  void the_large_payload_of_a_job_that_is_stored_is_there_when_its_folder_is_opened_again(Kind kind)
+      throws Exception {
+    Path files = folder.resolve("blobs");
+    BlobStore blobs = BlobStore.open(files);
+    BlobRef payload = blobs.put(List.of(ByteBuffer.wrap(new byte[] {1, 2, 3})), "");
+    StoredJob job = large(1, payload);
+    write(store(kind, blobs), added(job));
+    assertThat(BlobStore.open(files).find(payload.name()))
+        .hasValueSatisfying(blob -> assertThat(blob.job()).isEqualTo(JobIds.text(job.id())));
+  }
+
+  private static StoredJob large(long number, BlobRef payload) {
+    return job(number, ContentType.JSON_BLOB, payload.bytes(), JobState.QUEUED, 0, "", null, "");
   }
 
   @ParameterizedTest
@@ -391,7 +459,7 @@ class SqlJobStoreTest {
   void a_file_that_h2_had_to_close_is_opened_again() throws Exception {
     Database database = Database.inFolder(folder);
     open.add(database);
-    SqlJobStore store = new SqlJobStore(database);
+    SqlJobStore store = new SqlJobStore(database, job -> {});
     open.add(store);
     write(store, added(job(1, JobState.QUEUED, 0, "")));
     try (Connection one = database.connect();

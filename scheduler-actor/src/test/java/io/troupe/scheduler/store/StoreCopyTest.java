@@ -128,7 +128,7 @@ class StoreCopyTest {
   }
 
   private static void add(Database database, StoredJob... jobs) {
-    try (JobStore store = new SqlJobStore(database)) {
+    try (JobStore store = new SqlJobStore(database, job -> {})) {
       store.open("demo", 7).toCompletableFuture().join();
       List<JobStore.Change> changes = new ArrayList<>();
       for (StoredJob job : jobs) {
@@ -312,7 +312,7 @@ class StoreCopyTest {
     assertThat(rows(target)).isEqualTo(before);
     assertThat(rows(source)).isEqualTo(before);
     try (Database database = open(target);
-        JobStore jobs = new SqlJobStore(database)) {
+        JobStore jobs = new SqlJobStore(database, job -> {})) {
       assertThat(jobs.withKey("demo", "key \u00fc").toCompletableFuture().join()).isPresent();
     }
   }
@@ -328,7 +328,7 @@ class StoreCopyTest {
       FileStore files = FileStore.open(store.folder().resolve("files"));
       Backup backup = Backup.ofRunning(database, blobs, files);
       add(database, job(9, JobState.QUEUED, ContentType.JSON, new byte[] {'9'}, "new"));
-      try (JobStore jobs = new SqlJobStore(database)) {
+      try (JobStore jobs = new SqlJobStore(database, job -> {})) {
         jobs.forget("demo").toCompletableFuture().join();
       }
       blobs.all().forEach(blob -> blobs.remove(blob.ref().name()));
