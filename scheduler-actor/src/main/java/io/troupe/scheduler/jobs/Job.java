@@ -93,14 +93,28 @@ final class Job {
   /** Whether nothing shall be left of it in the store. */
   boolean forgotten;
 
-  Job(long number, String pool, NewJob wanted, boolean durable, long sequence, long now) {
+  /**
+   * A job that is new.
+   *
+   * @param function the wanted one
+   * @param terms the wanted ones
+   */
+  Job(
+      long number,
+      String pool,
+      NewJob wanted,
+      String function,
+      NewJob.Terms terms,
+      boolean durable,
+      long sequence,
+      long now) {
     this.number = number;
     this.id = JobIds.text(number);
     this.pool = pool;
-    this.function = wanted.function();
+    this.function = function;
     this.type = wanted.type();
     this.payload = wanted.payload();
-    this.terms = wanted.terms();
+    this.terms = terms;
     this.key = wanted.key();
     this.index = wanted.index();
     this.durable = durable;

@@ -115,6 +115,14 @@ final class QueueState {
   private final Outbox outbox;
   private JobPolicy policy;
   private int fenceBase;
+
+  /**
+   * Of the last job, for those that say the same: a million of them shall not keep each its own.
+   */
+  private String latestFunction = "";
+
+  private NewJob.@Nullable Terms latestTerms;
+
   private RateLimit rate = RateLimit.NONE;
 
   private final Map<String, Job> jobs = new HashMap<>();
@@ -384,7 +392,10 @@ final class QueueState {
   /** Takes a job in; its key, if any, must be new, and there must be room. */
   Job submit(NewJob wanted, @Nullable Submitter submitter, long now) {
     boolean durable = policy.durability() == JobPolicy.Durability.STORE;
-    Job job = new Job(ids.next(), pool, wanted, durable, sequences++, now);
+    latestFunction = kept(latestFunction, wanted.function());
+    latestTerms = kept(latestTerms, wanted.terms());
+    Job job =
+        new Job(ids.next(), pool, wanted, latestFunction, latestTerms, durable, sequences++, now);
     job.submitter = submitter;
     if (submitter != null) {
       submitter.open++;
@@ -407,6 +418,10 @@ final class QueueState {
     }
     outbox.changed(job);
     return job;
+  }
+
+  private static <T> T kept(@Nullable T before, T wanted) {
+    return before != null && before.equals(wanted) ? before : wanted;
   }
 
   private boolean isForStoreOnly(Job job, long now) {

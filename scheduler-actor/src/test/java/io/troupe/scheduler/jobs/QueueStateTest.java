@@ -365,6 +365,19 @@ class QueueStateTest {
   }
 
   @Test
+  void jobs_that_are_asked_for_in_the_same_words_keep_these_once() {
+    Job first = queue.submit(job("1", 3, 0), null, 0);
+    Job same = queue.submit(job("2", 3, 0), null, 0);
+    Job other = queue.submit(job("3", 4, 0), null, 0);
+    assertThat(same.terms).isSameAs(first.terms);
+    assertThat(other.terms.attempts()).isEqualTo(4);
+    NewJob wanted = job("4", 4, 0);
+    NewJob again =
+        new NewJob(new String("f"), wanted.type(), wanted.payload(), wanted.terms(), null, 0);
+    assertThat(queue.submit(again, null, 0).function).isSameAs(first.function);
+  }
+
+  @Test
   void no_more_ended_jobs_are_remembered_than_told() {
     joins("s1", 1000);
     List<Job> jobs = new ArrayList<>();
