@@ -28,7 +28,9 @@ import scala.concurrent.duration.FiniteDuration;
  *
  * <p>Tasks are handed to their executors when they are due, give or take a millisecond. What is
  * repeated with a delay of a second or more is due at the {@link Beat} that is nearest: a system at
- * rest wakes up once for all of it. What is not due when the system ends does not run, except for
+ * rest wakes up once for all of it. A task that sets a timer for itself while it runs repeats, too:
+ * so does all of Akka's that repeats with a delay, also where it has a scheduler of its own around
+ * this one, as the cluster has. What is not due when the system ends does not run, except for
  * {@link Scheduler.TaskRunOnClose}, which runs then. Any thread. {@code
  * akka.scheduler.implementation} names this class.
  *
@@ -37,9 +39,11 @@ import scala.concurrent.duration.FiniteDuration;
 public final class SleepingScheduler extends AbstractScheduler implements Closeable {
   private static final double TIMES_A_SECOND = 1000;
 
+  /** The task that runs on this thread. */
+  private static final ThreadLocal<@Nullable Runnable> running = new ThreadLocal<>();
+
   private final ScheduledThreadPoolExecutor timers;
   private final Set<Timer> onClose = ConcurrentHashMap.newKeySet();
-  private final Scheduler onBeats = new OnBeats();
 
   /** Akka makes one for each actor system, and gives it these three. */
   public SleepingScheduler(Config config, LoggingAdapter log, ThreadFactory threads) {
@@ -49,17 +53,12 @@ public final class SleepingScheduler extends AbstractScheduler implements Closea
 
   @Override
   public Cancellable scheduleOnce(FiniteDuration delay, Runnable task, ExecutionContext executor) {
+    long nanos = delay.toNanos();
+    boolean again = nanos >= Beat.NANOS && task.equals(running.get());
+    long due = again ? Beat.delay(System.nanoTime(), nanos) : nanos;
     return set(
         new Timer(task, executor, false),
-        timer -> timers.schedule(timer, delay.toNanos(), TimeUnit.NANOSECONDS));
-  }
-
-  @Override
-  public Cancellable scheduleWithFixedDelay(
-      FiniteDuration initialDelay, FiniteDuration delay, Runnable task, ExecutionContext executor) {
-    return delay.toNanos() < Beat.NANOS
-        ? super.scheduleWithFixedDelay(initialDelay, delay, task, executor)
-        : onBeats.scheduleWithFixedDelay(initialDelay, delay, task, executor);
+        timer -> timers.schedule(timer, due, TimeUnit.NANOSECONDS));
   }
 
   /** At a fixed rate: Akka's own methods for that call this one. */
@@ -102,32 +101,6 @@ public final class SleepingScheduler extends AbstractScheduler implements Closea
     onClose.forEach(Timer::runNow);
   }
 
-  /** Repeats as Akka does, which sets a timer for the next time after each. */
-  private final class OnBeats extends AbstractScheduler {
-    @Override
-    public Cancellable scheduleOnce(
-        FiniteDuration delay, Runnable task, ExecutionContext executor) {
-      long nanos = delay.toNanos();
-      long due = nanos < Beat.NANOS ? nanos : Beat.delay(System.nanoTime(), nanos);
-      return SleepingScheduler.this.scheduleOnce(FiniteDuration.fromNanos(due), task, executor);
-    }
-
-    @Override
-    @SuppressWarnings("deprecation") // has to be there as long as Akka has it
-    public Cancellable schedule(
-        FiniteDuration initialDelay,
-        FiniteDuration interval,
-        Runnable task,
-        ExecutionContext executor) {
-      return SleepingScheduler.this.schedule(initialDelay, interval, task, executor);
-    }
-
-    @Override
-    public double maxFrequency() {
-      return TIMES_A_SECOND;
-    }
-  }
-
   private enum State {
     SET,
     OVER,
@@ -151,10 +124,20 @@ public final class SleepingScheduler extends AbstractScheduler implements Closea
     public void run() {
       if (repeats ? state.get() == State.SET : leave(State.OVER)) {
         try {
-          executor.execute(task);
+          executor.execute(this::runHere);
         } catch (RuntimeException e) {
           executor.reportFailure(e);
         }
+      }
+    }
+
+    private void runHere() {
+      Runnable outer = running.get();
+      running.set(task);
+      try {
+        task.run();
+      } finally {
+        running.set(outer);
       }
     }
 

@@ -18,6 +18,7 @@ import java.util.List;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.AtomicInteger;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.DisplayNameGeneration;
@@ -117,6 +118,43 @@ class SleepingSchedulerTest {
     // There is one beat at least between the two times, however late they were.
     assertThat(Math.floorDiv(ran.get(1), Beat.NANOS))
         .isGreaterThan(Math.floorDiv(ran.get(0), Beat.NANOS));
+  }
+
+  @Test
+  void are_on_the_beats_too_where_a_task_sets_itself_again_as_those_of_the_cluster_do()
+      throws Exception {
+    CompletableFuture<Long> again = new CompletableFuture<>();
+    AtomicInteger times = new AtomicInteger();
+    Runnable task =
+        new Runnable() {
+          @Override
+          public void run() {
+            if (times.incrementAndGet() == 1) {
+              scheduler.scheduleOnce(Duration.ofSeconds(1), this, system.dispatcher());
+            } else {
+              again.complete(System.nanoTime());
+            }
+          }
+        };
+    long half = Beat.NANOS / 2;
+    long toHalf = Math.floorMod(half - System.nanoTime(), Beat.NANOS);
+    scheduler.scheduleOnce(Duration.ofNanos(toHalf), task, system.dispatcher());
+    assertThat(Math.floorMod(again.get(30, TimeUnit.SECONDS), Beat.NANOS)).isLessThan(half);
+  }
+
+  @Test
+  void are_due_when_they_were_set_for_where_another_task_sets_them() throws Exception {
+    CompletableFuture<Long> took = new CompletableFuture<>();
+    Duration delay = Duration.ofMillis(1100);
+    scheduler.scheduleOnce(
+        Duration.ofNanos(Math.floorMod(Beat.NANOS / 5 - System.nanoTime(), Beat.NANOS)),
+        () -> {
+          long set = System.nanoTime();
+          scheduler.scheduleOnce(
+              delay, () -> took.complete(System.nanoTime() - set), system.dispatcher());
+        },
+        system.dispatcher());
+    assertThat(took.get(30, TimeUnit.SECONDS)).isGreaterThanOrEqualTo(delay.toNanos());
   }
 
   @Test

@@ -26,8 +26,16 @@ public final class ActorAlarms<T> implements Alarms {
 
   @Override
   public void set(String name, Duration delay, Runnable action) {
-    timers.startSingleTimer(
-        name, message.apply(action), delay.compareTo(LONGEST) > 0 ? LONGEST : delay);
+    timers.startSingleTimer(name, message.apply(action), shortened(delay));
+  }
+
+  @Override
+  public void every(String name, Duration interval, Runnable action) {
+    timers.startTimerWithFixedDelay(name, message.apply(action), shortened(interval));
+  }
+
+  private static Duration shortened(Duration delay) {
+    return delay.compareTo(LONGEST) > 0 ? LONGEST : delay;
   }
 
   @Override

@@ -82,17 +82,7 @@ public final class Master {
 
   /** Begins the rounds of offers. */
   public void start() {
-    every("allocation", settings.allocationInterval(), this::allocate);
-  }
-
-  private void every(String name, Duration interval, Runnable action) {
-    alarms.set(
-        name,
-        interval,
-        () -> {
-          every(name, interval, action);
-          action.run();
-        });
+    alarms.every("allocation", settings.allocationInterval(), this::allocate);
   }
 
   // ---- what can be seen from outside
@@ -279,7 +269,7 @@ public final class Master {
     framework.send(
         Events.subscribed(framework.id(), settings.heartbeat().toMillis() / 1000.0, info()));
     framework.send(Events.HEARTBEAT);
-    every(
+    alarms.every(
         heartbeatAlarm(framework.id()),
         settings.heartbeat(),
         () -> framework.send(Events.HEARTBEAT));
@@ -643,17 +633,20 @@ public final class Master {
 
   /** One round of offers: one event for each framework that gets any. */
   public void allocate() {
+    List<Client> clients = new ArrayList<>();
+    for (Framework framework : frameworks.values()) {
+      if (framework.connected()) {
+        addClients(framework, clients);
+      }
+    }
+    if (clients.isEmpty()) {
+      return;
+    }
     List<Space> spaces = new ArrayList<>();
     for (Agent agent : agents.values()) {
       if (agent.connected()) {
         MesosResources taken = usedOn(agent.id()).plus(offeredOn(agent.id())).unallocated();
         spaces.add(new Space(agent.id(), agent.total(), agent.total().minus(taken)));
-      }
-    }
-    List<Client> clients = new ArrayList<>();
-    for (Framework framework : frameworks.values()) {
-      if (framework.connected()) {
-        addClients(framework, clients);
       }
     }
     Instant now = clock.instant();
@@ -751,7 +744,7 @@ public final class Master {
   }
 
   private void startPinging(Agent agent) {
-    every(
+    alarms.every(
         pingAlarm(agent.id()),
         settings.agentPingTimeout(),
         () -> {

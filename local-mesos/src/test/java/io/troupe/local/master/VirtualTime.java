@@ -32,6 +32,17 @@ public final class VirtualTime extends Clock {
       }
 
       @Override
+      public void every(String name, Duration interval, Runnable action) {
+        set(
+            name,
+            interval,
+            () -> {
+              every(name, interval, action);
+              action.run();
+            });
+      }
+
+      @Override
       public void cancel(String name) {
         alarms.removeIf(alarm -> alarm.name().equals(owner + "/" + name));
       }

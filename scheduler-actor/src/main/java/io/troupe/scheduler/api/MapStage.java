@@ -83,7 +83,7 @@ final class MapStage extends GraphStage<FlowShape<ByteString, ByteString>> {
 
   private static final int LONG_TEXT = 1024;
   private static final Duration ASK_AGAIN_AFTER = Duration.ofMillis(50);
-  private static final Duration SIGN_OF_LIFE_EVERY = Duration.ofMillis(200);
+  private static final Duration SIGN_OF_LIFE_EVERY = Duration.ofMillis(300);
   private static final String ASK_AGAIN = "ask again";
   private static final String SIGN_OF_LIFE = "sign of life";
   private static final ByteString SPACE = ByteString.fromString(" ");

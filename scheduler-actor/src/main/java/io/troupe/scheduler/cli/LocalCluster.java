@@ -55,9 +55,14 @@ final class LocalCluster {
   private static final List<String> SMALL_HEAP =
       List.of("-XX:+UseSerialGC", "-XX:MinHeapFreeRatio=20", "-XX:MaxHeapFreeRatio=40");
 
-  /** Java would look every second whether there is something to clean up. */
+  /**
+   * Java would look every second, and four times a second, whether there is something to clean up.
+   */
   private static final List<String> REST =
-      List.of("-XX:+UnlockDiagnosticVMOptions", "-XX:GuaranteedSafepointInterval=0");
+      List.of(
+          "-XX:+UnlockDiagnosticVMOptions",
+          "-XX:GuaranteedSafepointInterval=0",
+          "-XX:AsyncDeflationInterval=10000");
 
   /**
    * For the scheduler, where what is new has as much room as what stays, and with it the work it
