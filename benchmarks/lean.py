@@ -11,6 +11,9 @@ import threading
 RECEIVE = 256 << 10
 #: A map's arguments are written and sent in pieces of about so many bytes, while answers already come.
 PIECE = 1 << 20
+#: A map of no more arguments than FEW, in no more bytes than SMALL, is one request of a known length: its connection can be used again.
+FEW = 1000
+SMALL = 64 << 10
 #: Texts from here on are looked at for what needs escapes, which takes a fraction of the time of reading or writing them with care:
 #: workers do the same.
 LONG = 16 << 10
@@ -18,6 +21,7 @@ ESCAPED = bytes(range(32)) + b'"\\'
 RESULT = b'"result":"'
 #: What an argument takes that is no text.
 OTHER = 32
+NDJSON = "application/x-ndjson"
 
 
 class Broken(Exception):
@@ -37,10 +41,22 @@ class Line:
     """A keep-alive connection; one thread at a time."""
 
     def __init__(self, address, timeout=120):
+        self._address = address
+        self._timeout = timeout
         self._host = f"{address[0]}:{address[1]}"
-        self._socket = socket.create_connection(address, timeout=timeout)
+        self._connect()
+
+    def _connect(self):
+        self._socket = socket.create_connection(self._address, timeout=self._timeout)
         self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self._rest = b""
+        self._over = False
+
+    def _reconnect_if_over(self):
+        """The last answer may have said that no other one will follow on its connection."""
+        if self._over:
+            self.close()
+            self._connect()
 
     def close(self):
         self._socket.close()
@@ -79,8 +95,9 @@ class Line:
         """Status and header fields, the names in lower case, of the next answer."""
         while (end := self._rest.find(b"\r\n\r\n")) < 0:
             self._rest += self._receive()
-        head, self._rest = self._rest[:end], self._rest[end + 4 :]
-        return int(head[9:12]), head.lower()
+        head, self._rest = self._rest[:end].lower(), self._rest[end + 4 :]
+        self._over = b"\r\nconnection: close" in head
+        return int(head[9:12]), head
 
     @staticmethod
     def _length(head):
@@ -141,6 +158,7 @@ class Line:
 
     def ask(self, method, path, body=b"", content="application/json"):
         """Status and body, which can be read as bytes can, of the answer to a request."""
+        self._reconnect_if_over()
         self._send_all([self.head(method, path, len(body), content), body])
         return self.answer()
 
@@ -155,18 +173,25 @@ class Line:
         """Runs a job for each argument. Returns the lines of the answer as objects, in the order of the arguments."""
         if not arguments:
             return []
+        self._reconnect_if_over()
+        if len(arguments) <= FEW and sum(map(_size, arguments)) <= SMALL:
+            lines = lines_of(arguments)
+            self._send_all([self.head("POST", path, len(lines), NDJSON), lines])
+            return self._answers(len(arguments))
         failures = []
         sender = threading.Thread(target=self._send_map, args=(path, arguments, failures), daemon=True)
         sender.start()
         try:
-            return self._answers(len(arguments), sender)
+            answers = self._answers(len(arguments))
+            sender.join()
+            return answers
         except Broken:
             sender.join()  # it may be about to find out what is wrong
             if failures:
                 raise failures[0] from None
             raise
 
-    def _answers(self, wanted, sender):
+    def _answers(self, wanted):
         status, _ = self._answer_head()
         if status != 200:
             raise Refused(status, b"".join(self._pieces()))
@@ -183,14 +208,13 @@ class Line:
                 answers[answer["index"]] = answer
                 count += 1
             rest = [piece[end:]]
-        sender.join()
         if count != wanted:
             raise Broken(f"{wanted} jobs were sent and {count} answers came")
         return answers
 
     def _send_map(self, path, arguments, failures):
         try:
-            self.send(self.head("POST", path, None, "application/x-ndjson"))
+            self.send(self.head("POST", path, None, NDJSON))
             for part in parts_of(arguments):
                 piece = lines_of(part)
                 self._send_all([b"%x\r\n" % len(piece), piece, b"\r\n"])
@@ -243,11 +267,15 @@ def in_threads(address, work, count):
         raise errors[0]
 
 
+def _size(argument):
+    return len(argument) if isinstance(argument, str) else OTHER
+
+
 def parts_of(arguments):
     """The arguments in lists that take about PIECE bytes each, as far as their texts tell."""
     start = size = 0
     for index, argument in enumerate(arguments):
-        size += len(argument) if isinstance(argument, str) else OTHER
+        size += _size(argument)
         if size >= PIECE:
             yield arguments[start : index + 1]
             start, size = index + 1, 0

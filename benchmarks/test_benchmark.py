@@ -240,6 +240,29 @@ class LeanTest(unittest.TestCase):
         self.assertGreater(len(sizes), 2)
         self.assertEqual([json.loads(line) for line in text.splitlines()], arguments)
 
+    def test_a_map_of_few_is_a_request_of_known_length_and_the_next_one_goes_over_the_same_connection(self):
+        line = b'{"index":0,"id":"a","result":"x"}\n'
+        answer = self.HEAD + b"%x\r\n%s\r\n0\r\n\r\n" % (len(line), line)
+        with self.serve(answer, answer) as connection:
+            self.assertEqual([connection.map("/map", ["é"])[0]["id"] for _ in range(2)], ["a", "a"])
+        self.answering.join(10)
+        self.assertEqual(self.heard.count(b"Content-Length: 9\r\n\r\n\"\\u00e9\"\n"), 2)
+
+    def test_after_an_answer_that_says_so_the_next_request_goes_over_a_new_connection(self):
+        listening = socket.create_server(("127.0.0.1", 0))
+        self.addCleanup(listening.close)
+
+        def answer():
+            for _ in range(2):
+                connection, _ = listening.accept()
+                with connection:
+                    connection.recv(1 << 16)
+                    connection.sendall(b"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 2\r\n\r\n{}")
+
+        threading.Thread(target=answer, daemon=True).start()
+        with lean.Line(listening.getsockname(), timeout=10) as connection:
+            self.assertEqual([connection.get("/first"), connection.get("/second")], [{}, {}])
+
     def test_a_map_of_nothing_asks_nothing(self):
         with self.serve() as connection:
             self.assertEqual(connection.map("/map", []), [])
@@ -261,9 +284,7 @@ class Forgetful(server.BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
 
     def do_POST(self):
-        while size := int(self.rfile.readline(), 16):
-            self.rfile.read(size + 2)
-        self.rfile.readline()
+        self.rfile.read(int(self.headers["Content-Length"]))
         line = b'{"index":0,"id":"first","result":7}\n'
         self.answer(200, line)
 

@@ -98,10 +98,9 @@ class Peer(base.Peer):
         return Running(self._cluster.address, self._map_path(function), arguments)
 
     def run(self, function, arguments):
-        with lean.Line(self._cluster.address) as line:
-            answers = line.map(self._map_path(function), arguments)
-            self._last = answers[-AUDITED:]
-            return self._results(answers)
+        answers = self._line.map(self._map_path(function), arguments)
+        self._last = answers[-AUDITED:]
+        return self._results(answers)
 
     def succeeded(self):
         self._last = []  # what was run before is no part of the batch that begins
