@@ -124,6 +124,9 @@ public final class Supervisor {
 
   private static final Duration REJOIN_PAUSE = Duration.ofSeconds(1);
 
+  /** When workers have said how they are: before this thread sleeps, or soon after. */
+  private static final Duration SAMPLED_AFTER = Duration.ofMillis(5);
+
   /** How long an outcome may wait for company. */
   private static final Duration COMPANY_AFTER = Duration.ofMillis(30);
 
@@ -812,13 +815,17 @@ public final class Supervisor {
 
   private Behavior<Command> sample() {
     workers.values().forEach(seat -> seat.actor.tell(Worker.Sample.NOW));
-    changedSomething();
+    reportIn(SAMPLED_AFTER);
     return Behaviors.same();
   }
 
   private void changedSomething() {
+    reportIn(settings.reportAfter());
+  }
+
+  private void reportIn(Duration time) {
     if (!timers.isTimerActive(Timer.REPORT)) {
-      timers.startSingleTimer(Timer.REPORT, settings.reportAfter());
+      timers.startSingleTimer(Timer.REPORT, time);
     }
   }
 
