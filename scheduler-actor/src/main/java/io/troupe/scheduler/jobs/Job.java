@@ -30,7 +30,7 @@ final class Job {
   long due;
 
   /** Not started after this time; 0 for never. */
-  final long expires;
+  long expires;
 
   /** Its place among the jobs of its priority; a retried job gets a new one. */
   long sequence;
@@ -68,6 +68,9 @@ final class Job {
 
   long leaseUntil;
   boolean seenRunning;
+
+  /** Whether an attempt of it that is over may have started, for all that is known. */
+  boolean mayHaveStarted;
 
   /** Whether it waits in the store's own time: lost, and not handed out before that is written. */
   boolean parked;
@@ -121,7 +124,7 @@ final class Job {
     this.sequence = sequence;
     this.submittedAt = now;
     this.due = terms.delayMillis() == 0 ? 0 : now + terms.delayMillis();
-    this.expires = terms.ttlMillis() == 0 ? 0 : now + terms.delayMillis() + terms.ttlMillis();
+    this.expires = expires(now + terms.delayMillis());
   }
 
   /** The job that has this row. */
@@ -145,6 +148,7 @@ final class Job {
     this.fence = row.fence();
     this.started = row.started();
     this.uncounted = row.uncounted();
+    this.mayHaveStarted = started + uncounted > 0;
     this.startedAt = row.startedAt();
     this.endedAt = row.endedAt();
     this.worker = row.worker();
@@ -152,6 +156,18 @@ final class Job {
     this.resultType = row.resultType();
     this.result = row.result();
     this.place = state.ended() ? JobStore.Place.ENDED : JobStore.Place.LIVE;
+  }
+
+  /**
+   * Until when it has to be started if it may be from this time on; 0 where that does not matter.
+   */
+  long expires(long from) {
+    return terms.ttlMillis() == 0 ? 0 : from + terms.ttlMillis();
+  }
+
+  /** Whether it is given up when it is not started in time: if, surely, it has not been so far. */
+  boolean canExpire() {
+    return expires != 0 && state == JobState.QUEUED && !mayHaveStarted;
   }
 
   /** Whether it must never run again once it may have started. */

@@ -231,7 +231,7 @@ final class QueueState {
     }
     if (!job.state.ended()) {
       liveBytes += job.payload.length;
-      if (job.expires != 0 && job.started + job.uncounted == 0) {
+      if (job.canExpire()) {
         expiring.add(job);
       }
     }
@@ -544,13 +544,18 @@ final class QueueState {
     job.state = JobState.QUEUED;
     job.started = 0;
     job.uncounted = 0;
+    job.mayHaveStarted = false;
     job.startedAt = 0;
     job.endedAt = 0;
+    job.expires = job.expires(now);
     job.due = 0;
     job.told = false;
     job.spilled = false;
     job.sequence = sequences++;
     liveBytes += job.payload.length;
+    if (job.canExpire()) {
+      expiring.add(job);
+    }
     enqueue(job, now);
     outbox.changed(job);
     keep(job);
@@ -840,7 +845,7 @@ final class QueueState {
       case LOST -> lost(job, true, causeOf(outcome), now);
       // Nobody asked for this, and whether it started is not said.
       case CANCELLED -> lost(job, job.seenRunning || job.atMostOnce(), causeOf(outcome), now);
-      case NOT_STARTED -> lost(job, false, causeOf(outcome), now);
+      case NOT_STARTED -> notStarted(job, causeOf(outcome), now);
     }
   }
 
@@ -852,11 +857,28 @@ final class QueueState {
   }
 
   private void failed(Job job, Cause cause, long now) {
+    job.mayHaveStarted = true;
     release(job);
     again(job, true, RetryOn.EXCEPTION, cause, now);
   }
 
   private void lost(Job job, boolean counts, Cause cause, long now) {
+    job.mayHaveStarted = true;
+    giveUp(job, counts, cause, now);
+  }
+
+  private void notStarted(Job job, Cause cause, long now) {
+    giveUp(job, false, cause, now);
+    if (job.canExpire()) {
+      if (job.expires <= now) {
+        expired(job, now);
+      } else {
+        expiring.add(job);
+      }
+    }
+  }
+
+  private void giveUp(Job job, boolean counts, Cause cause, long now) {
     release(job);
     lostAttempts++;
     again(job, counts, reason(cause.kind()), cause, now);

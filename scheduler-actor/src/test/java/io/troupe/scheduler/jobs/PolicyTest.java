@@ -155,6 +155,56 @@ class PolicyTest {
   }
 
   @Test
+  void a_job_that_is_given_back_without_a_start_has_its_ttl_still() {
+    QueueState queue = queue(Retry.USUAL, Limits.NONE);
+    Job job = queue.submit(job("a", by("", 3, 0, 1_000)), null, 0);
+    queue.assign(0);
+    queue.settle("s1", outcome(recorder.last(), Outcome.Kind.NOT_STARTED, Cause.Kind.DRAINED), 500);
+    queue.expire(999);
+    assertThat(job.state).isEqualTo(JobState.QUEUED);
+    queue.expire(1_000);
+    assertThat(job.state).isEqualTo(JobState.FAILED);
+    assertThat(job.cause).isNotNull();
+    assertThat(job.cause.message()).contains("not started within PT1S");
+    assertThat(queue.counts().queued()).isZero();
+  }
+
+  @Test
+  void a_job_that_is_given_back_when_its_ttl_is_over_is_not_handed_out_again() {
+    QueueState queue = queue(Retry.USUAL, Limits.NONE);
+    Job job = queue.submit(job("a", by("", 3, 0, 1_000)), null, 0);
+    queue.assign(0);
+    queue.settle(
+        "s1", outcome(recorder.last(), Outcome.Kind.NOT_STARTED, Cause.Kind.DRAINED), 1_000);
+    assertThat(job.state).isEqualTo(JobState.FAILED);
+    queue.assign(1_000);
+    assertThat(recorder.assigned).hasSize(1);
+  }
+
+  @Test
+  void a_job_that_may_have_started_when_it_was_lost_runs_again_whatever_its_ttl() {
+    QueueState queue = queue(Retry.USUAL, Limits.NONE);
+    Job job = queue.submit(job("a", by("", 3, 0, 1_000)), null, 0);
+    queue.assign(0);
+    queue.lost("s1", Cause.of(Cause.Kind.AGENT_LOST, "so"), 2_000);
+    queue.expire(2_000);
+    assertThat(job.state).isEqualTo(JobState.QUEUED);
+  }
+
+  @Test
+  void a_job_that_is_retried_has_its_ttl_anew() {
+    QueueState queue = queue(Retry.USUAL, Limits.NONE);
+    Job job = queue.submit(job("a", by("", 3, 0, 1_000)), null, 0);
+    queue.expire(1_000);
+    assertThat(job.state).isEqualTo(JobState.FAILED);
+    assertThat(queue.retry(job, 5_000)).isTrue();
+    queue.expire(5_999);
+    assertThat(job.state).isEqualTo(JobState.QUEUED);
+    queue.expire(6_000);
+    assertThat(job.state).isEqualTo(JobState.FAILED);
+  }
+
+  @Test
   void a_long_queue_of_one_submitter_does_not_keep_another_waiting() {
     QueueState queue = queue(Retry.USUAL, Limits.NONE);
     for (int i = 0; i < 100; i++) {
